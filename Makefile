@@ -1,0 +1,55 @@
+# Everything here needs Go and the system's package manager only.
+GO      ?= go
+SEED    ?=
+N       ?= 100
+BIN     := bin
+export CGO_ENABLED ?= 0
+
+.PHONY: help build install demo test race check golden bench torture model explore deps clean
+
+help: ## show this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/stopover
+	$(GO) build -trimpath -o $(BIN)/stopover ./cmd/stopover
+
+install: ## install stopover into GOBIN
+	$(GO) install -trimpath ./cmd/stopover
+
+demo: build ## move two accounts out and home under load, on this machine
+	$(GO) build -trimpath -o $(BIN)/guestbook ./examples/guestbook
+	$(GO) build -trimpath -o $(BIN)/worker ./examples/worker
+	$(GO) run ./examples/demo -stopover $(BIN)/stopover -guestbook $(BIN)/guestbook -worker $(BIN)/worker
+
+test: ## run the tests
+	$(GO) test ./...
+
+race: ## run the tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+check: ## gofmt, go vet, staticcheck, import table, generated files, govulncheck where reachable
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -count=1 -run 'TestImports' ./cmd/stopover
+	$(GO) test -count=1 -run 'TestReference' ./schema/hclfile
+	@if command -v govulncheck >/dev/null 2>&1; then govulncheck ./... || echo "govulncheck did not pass or its database is out of reach"; else echo "govulncheck is not installed: skipped"; fi
+
+golden: ## rewrite golden files from what the code does now; read the diff
+	$(GO) test ./plan ./schema/... -update
+
+bench: ## benchmarks (ratios against rsync in the same run, planner at 1,000 to 100,000 accounts)
+	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m ./plan ./providers/... ./schema/...
+
+torture: build ## N seeded faults over the whole journey: make torture SEED=1 N=1000
+	$(GO) run ./providers/local/torture -stopover $(BIN)/stopover $(if $(SEED),-seed $(SEED)) -n $(N)
+
+model: ## check the model of the ownership protocol and its mutants with spin, then the Go package's exploration
+	$(GO) run ./providers/agent/ownership/model/run
+	$(GO) test -count=1 -run 'TestExplore|TestMutant' -v ./providers/agent/ownership
+
+deps: ## install what tests use beyond Go (Debian)
+	apt-get install -y --no-install-recommends spin gcc libc6-dev rsync attr
+
+clean: ## remove what make made
+	rm -rf $(BIN)

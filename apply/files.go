@@ -1,0 +1,114 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stopover/stopover/plan"
+	"github.com/stopover/stopover/providers"
+	"github.com/stopover/stopover/schema"
+)
+
+// pull brings one part of a receiver's copy up to date. The bytes go from
+// server to server; only their count comes here.
+func (x *run) pull(ctx context.Context, s *plan.Step, from, to *server, part string, pass providers.Pass, token providers.Token, force []string) (providers.Pulled, error) {
+	if from.can.Copier == nil {
+		return providers.Pulled{}, from.cannot(schema.CanCopy)
+	}
+	if to.can.Copier == nil {
+		return providers.Pulled{}, to.cannot(schema.CanCopy)
+	}
+	// A fresh origin for each pull, since its credential is good for one.
+	origin, err := from.can.Copier.Origin(ctx, from.term, s.Account)
+	if err != nil {
+		return providers.Pulled{}, fmt.Errorf("open %s on server %s: %w", schema.QuoteName(s.Account), schema.QuoteName(from.name), err)
+	}
+	p, err := to.can.Copier.Pull(ctx, providers.PullRequest{Origin: origin, Term: to.term, Part: part, Pass: pass, Token: token, Force: force},
+		x.progress(s, part))
+	if err != nil {
+		return p, fmt.Errorf("copy %s of %s to server %s: %w", part, schema.QuoteName(s.Account), schema.QuoteName(to.name), err)
+	}
+	return p, nil
+}
+
+// progress turns a copy's reports into events, at most ten a second. The
+// provider may call it from any goroutine, one call at a time.
+func (x *run) progress(s *plan.Step, part string) func(providers.Progress) {
+	began := x.clock.Now()
+	last := time.Time{}
+	return func(p providers.Progress) {
+		now := x.clock.Now()
+		if !last.IsZero() && now.Sub(last) < 100*time.Millisecond && p.Bytes < p.BytesTotal {
+			return
+		}
+		last = now
+		e := about(Progress, s)
+		e.Part, e.Text = part, p.Note
+		e.Bytes, e.Total, e.Items, e.ItemsTotal = p.Bytes, p.BytesTotal, p.Items, p.ItemsTotal
+		if d := now.Sub(began); d > 0 {
+			e.Rate = float64(p.Bytes) / d.Seconds()
+		}
+		x.observer.tell(e)
+	}
+}
+
+func copied(p providers.Pulled) done {
+	d := done{bytes: max(p.Total, p.Bytes), items: p.Items, notes: slices.Clone(p.Notes)}
+	for _, f := range p.Altered {
+		d.notes = append(d.notes, sentence(f))
+	}
+	return d
+}
+
+// precopy is the bulk copy of one part, while the account is in use.
+func (x *run) precopy(ctx context.Context, s *plan.Step) (done, error) {
+	from, to, err := x.two(s)
+	if err != nil {
+		return done{}, err
+	}
+	if err := x.unprepare(ctx, s, to); err != nil {
+		return done{}, err
+	}
+	p, err := x.pull(ctx, s, from, to, s.Part, providers.PassBulk, providers.Token{}, nil)
+	return copied(p), err
+}
+
+// warm is the last copy before a cutover: every part up to date and hashed in
+// full on both sides, so that the cut copies and hashes only what moves after.
+func (x *run) warm(ctx context.Context, s *plan.Step) (done, error) {
+	from, to, err := x.two(s)
+	if err != nil {
+		return done{}, err
+	}
+	if err := x.unprepare(ctx, s, to); err != nil {
+		return done{}, err
+	}
+	var all done
+	for _, part := range x.partsOf(s) {
+		p, err := x.pull(ctx, s, from, to, part, providers.PassWarm, providers.Token{}, nil)
+		if err != nil {
+			return all, err
+		}
+		d := copied(p)
+		all.bytes, all.items, all.notes = all.bytes+d.bytes, all.items+d.items, append(all.notes, d.notes...)
+	}
+	return all, nil
+}
+
+// partsOf are the parts that the cutover of the same plan will sync; all of
+// them if the plan has no cutover for the account.
+func (x *run) partsOf(s *plan.Step) []string {
+	var parts []string
+	for i := range x.plan.Steps {
+		o := &x.plan.Steps[i]
+		if o.Op == plan.OpFinalSync && o.Account == s.Account && o.Phase == s.Phase && o.Epoch == s.Epoch {
+			parts = append(parts, o.Part)
+		}
+	}
+	if len(parts) == 0 {
+		return []string{plan.PartFiles, plan.PartMail, plan.PartDatabases}
+	}
+	return parts
+}

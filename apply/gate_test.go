@@ -1,0 +1,124 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stopover/stopover/plan"
+	"github.com/stopover/stopover/schema"
+)
+
+// verified brings accounts to where their acceptance waits.
+func verified(t *testing.T, accounts ...string) (*trip, *memory, *Approver) {
+	j, m := memoryTrip(t, accounts...)
+	if _, err := j.once(context.Background()); ExitCode(err) != ExitWaiting {
+		t.Fatal(err)
+	}
+	return j, m, &Approver{State: m, Servers: j.servers()}
+}
+
+func TestApprove(t *testing.T) {
+	j, m, a := verified(t, "blog", "shop")
+	p, _ := j.compute(m)
+	gates, err := a.Approve(context.Background(), p, Approval{Gate: "verify.accept[*]", By: "ann", Note: "looks good"})
+	if err != nil || len(gates) != 2 {
+		t.Fatalf("%v %v", gates, err)
+	}
+	for name, facts := range map[string][]schema.Fact{"client": j.w.source.facts, "transit": j.w.transit.facts} {
+		n := 0
+		for _, f := range facts {
+			if f.Kind == schema.FactApproval && f.By == "ann" {
+				n++
+			}
+		}
+		if n != 2 {
+			t.Errorf("%d approvals on %s", n, name)
+		}
+	}
+	p, _ = j.compute(m)
+	for _, g := range p.Gates {
+		if strings.HasPrefix(string(g.ID), "verify.accept") && g.Closed == "" {
+			t.Errorf("%s is still open", g.ID)
+		}
+	}
+	if _, err := a.Approve(context.Background(), p, Approval{Gate: "verify.accept[shop]", By: "ann"}); ExitCode(err) != ExitRefused {
+		t.Errorf("approve what is closed: %v", err)
+	}
+}
+
+func TestApproveRefuses(t *testing.T) {
+	j, m := memoryTrip(t, "shop")
+	early, _ := j.compute(m)
+	a := &Approver{State: m, Servers: j.servers()}
+	for _, gate := range []string{"verify.accept[shop]", "verify.*", "no.such[gate]"} {
+		if _, err := a.Approve(context.Background(), early, Approval{Gate: gate, By: "ann"}); ExitCode(err) != ExitRefused {
+			t.Errorf("approve %s before there is evidence: %v", gate, err)
+		}
+	}
+	j, m, a = verified(t, "shop")
+	p, _ := j.compute(m)
+	_, err := a.Approve(context.Background(), p, Approval{Gate: "verify.accept[shop]", By: "ann", Evidence: "sha256:00"})
+	if ExitCode(err) != ExitRefused || !strings.Contains(err.Error(), "other evidence") {
+		t.Errorf("other evidence: %v", err)
+	}
+	_, err = a.Approve(context.Background(), p, Approval{Gate: "verify.accept[shop]", By: "ann", At: time.Now().Add(time.Hour)})
+	if ExitCode(err) != ExitRefused {
+		t.Errorf("in the future: %v", err)
+	}
+	empty := *p
+	empty.Gates = []plan.Gate{{ID: "verify.accept[shop]", Open: true}}
+	if _, err := a.Approve(context.Background(), &empty, Approval{Gate: "verify.accept[shop]", By: "ann"}); ExitCode(err) != ExitRefused {
+		t.Errorf("no evidence: %v", err)
+	}
+	for _, e := range m.events {
+		if e.Fact != nil && e.Fact.Kind == schema.FactApproval {
+			t.Errorf("a refused approval was written: %s", e.Fact.ID)
+		}
+	}
+}
+
+// Taken away and given again, as often as one likes, until it was used.
+func TestRevoke(t *testing.T) {
+	j, m, a := verified(t, "shop")
+	ctx := context.Background()
+	gate := func() plan.Gate {
+		p, _ := j.compute(m)
+		for _, g := range p.Gates {
+			if g.ID == "verify.accept[shop]" {
+				return g
+			}
+		}
+		return plan.Gate{}
+	}
+	for range 3 {
+		p, _ := j.compute(m)
+		if _, err := a.Approve(ctx, p, Approval{Gate: "verify.accept[shop]", By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		if gate().Closed == "" {
+			t.Fatal("approved, and still open")
+		}
+		p, _ = j.compute(m)
+		taken, err := a.Revoke(ctx, p, "verify.accept[*]", "bob")
+		if err != nil || len(taken) != 1 || taken[0].By != "ann" {
+			t.Fatalf("%v %v", taken, err)
+		}
+		if gate().Closed != "" {
+			t.Fatal("taken away, and still closed")
+		}
+	}
+	p, _ := j.compute(m)
+	if _, err := a.Revoke(ctx, p, "verify.accept[shop]", "bob"); ExitCode(err) != ExitRefused {
+		t.Errorf("take away what is not there: %v", err)
+	}
+	j.home()
+	p, _ = j.compute(m)
+	_, err := a.Revoke(ctx, p, "verify.accept[shop]", "bob")
+	var refused *RefusedError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "used already") {
+		t.Errorf("take away what was used: %v", err)
+	}
+}

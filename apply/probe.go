@@ -1,0 +1,314 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/stopover/stopover/plan"
+	"github.com/stopover/stopover/schema"
+)
+
+// mostBody is how much of an answer is read: a site may answer without end.
+const mostBody = 1 << 20
+
+// Answer is what a probe got.
+type Answer struct {
+	Status   int    `json:"status"`
+	Title    string `json:"title,omitempty"`
+	Contains bool   `json:"contains"` // the text that the probe names is in the body
+}
+
+// ProbeResult is one probe beside its baseline.
+type ProbeResult struct {
+	Probe  string `json:"probe"`
+	Answer Answer `json:"answer"`
+	OK     bool   `json:"ok"`
+	Why    string `json:"why,omitempty"` // what differs
+}
+
+// Ask sends a probe to an address, whatever its URL resolves to, so that the
+// same question can be put to both servers. address is host:port, or a host,
+// which is asked on the port of the URL. Redirects are not followed: they are
+// the answer. Certificates are not verified: what visitors get is compared
+// before and after, and a certificate is no part of that comparison.
+func Ask(ctx context.Context, p schema.Probe, address string) (Answer, error) {
+	res, err := get(ctx, p.HTTP, address, nil)
+	if err != nil {
+		return Answer{}, fmt.Errorf("probe %s: %w", schema.QuoteName(p.Name), err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, mostBody))
+	if err != nil {
+		return Answer{}, fmt.Errorf("probe %s: %w", schema.QuoteName(p.Name), err)
+	}
+	return Answer{Status: res.StatusCode, Title: title(body), Contains: bytes.Contains(body, []byte(p.Contains))}, nil
+}
+
+// get asks for a URL at an address. keep may hold a client that is used again.
+func get(ctx context.Context, rawURL, address string, keep *http.Client) (*http.Response, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("%q is not an http URL", rawURL)
+	}
+	client := keep
+	if client == nil {
+		client = clientFor(u, address, false)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", "stopover-probe")
+	res, err := client.Do(req)
+	if err != nil {
+		// The URL's own text is known; what went wrong with it is not.
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return nil, fmt.Errorf("ask %s for %s: %w", address, rawURL, err)
+	}
+	return res, nil
+}
+
+func clientFor(u *url.URL, address string, reuse bool) *http.Client {
+	dial := &net.Dialer{Timeout: 5 * time.Second}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		address = net.JoinHostPort(strings.Trim(address, "[]"), port)
+	}
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       15 * time.Second,
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dial.DialContext(ctx, "tcp", address)
+			},
+			DisableKeepAlives:   !reuse,
+			MaxIdleConnsPerHost: 4,
+			TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see Ask
+		},
+	}
+}
+
+// titleOf finds the title of a page; what is inside is shown to people only.
+func title(body []byte) string {
+	m := regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`).FindSubmatch(body)
+	if m == nil {
+		return ""
+	}
+	t := strings.ToValidUTF8(html.UnescapeString(string(m[1])), "�")
+	r := []rune(strings.Join(strings.Fields(t), " "))
+	return string(r[:min(len(r), 200)])
+}
+
+// CompareProbe puts an answer beside its baseline. Without a baseline only what
+// the probe itself demands counts.
+func CompareProbe(p schema.Probe, base *schema.BaselineFact, a Answer) ProbeResult {
+	var why []string
+	status := p.Status
+	if status == 0 && base != nil {
+		status = base.Status
+	}
+	switch {
+	case status != 0 && a.Status != status:
+		why = append(why, fmt.Sprintf("status %d instead of %d", a.Status, status))
+	case status == 0 && a.Status >= 500:
+		why = append(why, fmt.Sprintf("status %d", a.Status))
+	}
+	if p.Contains != "" && !a.Contains && (base == nil || base.Contains) {
+		why = append(why, fmt.Sprintf("%q is not on the page", p.Contains))
+	}
+	if base != nil && a.Title != base.Title {
+		why = append(why, fmt.Sprintf("title %q instead of %q", a.Title, base.Title))
+	}
+	return ProbeResult{Probe: p.Name, Answer: a, OK: len(why) == 0, Why: strings.Join(why, ", ")}
+}
+
+// Probes are an account's probes: its own, or one of its first domain, called
+// home. An account without either has none.
+func Probes(c *schema.Config, inv *schema.Inventory, account string) []schema.Probe {
+	if own := settingsOf(c, account).Probes; len(own) > 0 {
+		return own
+	}
+	if inv == nil {
+		return nil
+	}
+	for _, name := range []string{c.Migration.Source, c.Migration.Transit} {
+		if f := inv.Servers[name].Account(account); f != nil && len(f.Domains) > 0 {
+			return []schema.Probe{{Name: "home", HTTP: (&url.URL{Scheme: "http", Host: f.Domains[0].Name, Path: "/"}).String()}}
+		}
+	}
+	return nil
+}
+
+// front is the address at which a server is probed: its own front, whoever
+// holds the service addresses.
+func (x *run) front(ctx context.Context, s *server) (string, error) {
+	if s.can.Owner != nil {
+		call, cancel := x.short(ctx)
+		defer cancel()
+		id, err := s.can.Owner.Identity(call)
+		if err != nil {
+			return "", fmt.Errorf("identity of server %s: %w", schema.QuoteName(s.name), err)
+		}
+		if id.HTTP != "" {
+			return id.HTTP, nil
+		}
+	}
+	if addresses := x.addressesOf(s); len(addresses) > 0 {
+		return addresses[0], nil
+	}
+	return "", fmt.Errorf("nothing says at which address the sites of server %s answer", schema.QuoteName(s.name))
+}
+
+// recordBaseline writes down what the probes of an account answer before
+// anything is moved.
+func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
+	on, err := x.server(s.Server)
+	if err != nil {
+		return done{}, err
+	}
+	address, err := x.front(ctx, on)
+	if err != nil {
+		return done{}, err
+	}
+	var facts []schema.Fact
+	for _, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
+		a, err := Ask(ctx, p, address)
+		if err != nil {
+			return done{}, err
+		}
+		if p.Status != 0 && a.Status != p.Status {
+			return done{}, fmt.Errorf("probe %s of %s: status %d, and the configuration says %d: mend the site or the probe before anything moves",
+				schema.QuoteName(p.Name), schema.QuoteName(s.Account), a.Status, p.Status)
+		}
+		if p.Contains != "" && !a.Contains {
+			return done{}, fmt.Errorf("probe %s of %s: %q is not on the page: mend the site or the probe before anything moves",
+				schema.QuoteName(p.Name), schema.QuoteName(s.Account), p.Contains)
+		}
+		f := x.fact(schema.FactBaseline, plan.BaselineID(s.Account, p.Name),
+			schema.BaselineFact{Probe: p.Name, Status: a.Status, Title: a.Title, Contains: a.Contains})
+		f.Account, f.Server = s.Account, on.name
+		facts = append(facts, f)
+	}
+	if len(facts) == 0 {
+		return done{notes: []string{schema.QuoteName(s.Account) + " has no domain and no probe: nothing to record"}}, nil
+	}
+	return done{items: int64(len(facts))}, x.remember(facts...)
+}
+
+// probeReady probes an account again now that runtimes are gone from its
+// server. An answer that differs fails the step: the account is not ready.
+func (x *run) probeReady(ctx context.Context, s *plan.Step) (done, error) {
+	results, err := x.askAll(ctx, s)
+	if err != nil {
+		return done{}, err
+	}
+	for _, r := range results {
+		if !r.OK {
+			return done{}, fmt.Errorf("%s is not ready, probe %s: %s; mend the account, or put the runtime back", schema.QuoteName(s.Account), schema.QuoteName(r.Probe), r.Why)
+		}
+	}
+	f := x.fact(schema.FactPrepared, plan.PreparedID(s.Account), probed(s, results))
+	f.Account, f.Server = s.Account, s.Server
+	return done{items: int64(len(results))}, x.remember(f)
+}
+
+// probe asks an account at its new place and writes down what it answered. An
+// answer that differs is evidence as well: whoever accepts the account sees it.
+func (x *run) probe(ctx context.Context, s *plan.Step) (done, error) {
+	results, err := x.askAll(ctx, s)
+	if err != nil {
+		return done{}, err
+	}
+	d := done{items: int64(len(results))}
+	for _, r := range results {
+		if !r.OK {
+			d.notes = append(d.notes, fmt.Sprintf("probe %s of %s differs from its baseline: %s", schema.QuoteName(r.Probe), schema.QuoteName(s.Account), r.Why))
+		}
+	}
+	if len(results) == 0 {
+		d.notes = append(d.notes, schema.QuoteName(s.Account)+" has no domain and no probe: nobody asked whether it answers")
+	}
+	f := x.fact(schema.FactProbed, plan.ProbedID(s.Account, s.Epoch), probed(s, results))
+	f.Account, f.Server = s.Account, s.Server
+	return d, x.remember(f)
+}
+
+func probed(s *plan.Step, results []ProbeResult) plan.ProbedFact {
+	p := plan.ProbedFact{Epoch: s.Epoch, OK: true}
+	for _, r := range results {
+		p.OK = p.OK && r.OK
+	}
+	p.Probes, _ = json.Marshal(results) // strings and numbers always encode
+	return p
+}
+
+// askAll puts all probes of an account to its server. A site may need a moment
+// after a switch, so that an answer that differs is asked for again.
+func (x *run) askAll(ctx context.Context, s *plan.Step) ([]ProbeResult, error) {
+	on, err := x.server(s.Server)
+	if err != nil {
+		return nil, err
+	}
+	address, err := x.front(ctx, on)
+	if err != nil {
+		return nil, err
+	}
+	began := x.clock.Now()
+	pauses := x.settings.pauses()
+	for {
+		results, err := x.askOnce(ctx, s, address)
+		if err == nil && allOK(results) || x.since(began) >= x.settings.Settle || ctx.Err() != nil {
+			return results, err
+		}
+		if x.sleep(ctx, pauses.NextBackOff()) != nil {
+			return results, errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+func allOK(results []ProbeResult) bool {
+	for _, r := range results {
+		if !r.OK {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *run) askOnce(ctx context.Context, s *plan.Step, address string) ([]ProbeResult, error) {
+	var results []ProbeResult
+	for _, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
+		a, err := Ask(ctx, p, address)
+		if err != nil {
+			return nil, err
+		}
+		var base *schema.BaselineFact
+		var b schema.BaselineFact
+		if x.read(plan.BaselineID(s.Account, p.Name), &b) {
+			base = &b
+		}
+		results = append(results, CompareProbe(p, base, a))
+	}
+	return results, nil
+}

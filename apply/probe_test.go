@@ -1,0 +1,189 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stopover/stopover/plan"
+	"github.com/stopover/stopover/schema"
+)
+
+func site(t *testing.T, h http.HandlerFunc) string {
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://")
+}
+
+func TestAsk(t *testing.T) {
+	address := site(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			fmt.Fprintf(w, "<TITLE lang=en>\n A &amp; B\t%s </TITLE> Cart", r.Host)
+		case "/moved":
+			http.Redirect(w, r, "/", http.StatusMovedPermanently)
+		case "/endless":
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+					return
+				}
+			}
+		}
+	})
+	ask := func(path, contains, at string) (Answer, error) {
+		return Ask(context.Background(), schema.Probe{Name: "p", HTTP: "http://shop.example.org" + path, Contains: contains}, at)
+	}
+	if a, err := ask("/", "Cart", address); err != nil || a != (Answer{Status: 200, Title: "A & B shop.example.org", Contains: true}) {
+		t.Errorf("%+v %v", a, err)
+	}
+	if a, err := ask("/", "Basket", address); err != nil || a.Contains {
+		t.Errorf("%+v %v", a, err)
+	}
+	if a, err := ask("/moved", "", address); err != nil || a.Status != 301 {
+		t.Errorf("a redirect is the answer: %+v %v", a, err)
+	}
+	if a, err := ask("/endless", "", address); err != nil || a.Status != 200 {
+		t.Errorf("an endless answer: %+v %v", a, err)
+	}
+	host, port, _ := net.SplitHostPort(address)
+	p := schema.Probe{Name: "p", HTTP: "http://shop.example.org:" + port + "/"}
+	if a, err := Ask(context.Background(), p, host); err != nil || a.Status != 200 {
+		t.Errorf("an address without a port: %+v %v", a, err)
+	}
+	for _, bad := range []string{"ftp://x/", "http://", "/", "http://%zz/"} {
+		if _, err := Ask(context.Background(), schema.Probe{Name: "p", HTTP: bad}, address); err == nil {
+			t.Errorf("%q was asked for", bad)
+		}
+	}
+}
+
+func TestCompareProbe(t *testing.T) {
+	base := &schema.BaselineFact{Status: 200, Title: "Shop", Contains: true}
+	for _, c := range []struct {
+		name  string
+		probe schema.Probe
+		base  *schema.BaselineFact
+		a     Answer
+		ok    bool
+	}{
+		{"equal", schema.Probe{Contains: "Cart"}, base, Answer{200, "Shop", true}, true},
+		{"status", schema.Probe{}, base, Answer{500, "Shop", true}, false},
+		{"title", schema.Probe{}, base, Answer{200, "Welcome to nginx", true}, false},
+		{"text is gone", schema.Probe{Contains: "Cart"}, base, Answer{200, "Shop", false}, false},
+		{"status named in the probe", schema.Probe{Status: 302}, base, Answer{302, "Shop", true}, true},
+		{"no baseline, answers", schema.Probe{}, nil, Answer{404, "x", false}, true},
+		{"no baseline, broken", schema.Probe{}, nil, Answer{502, "", false}, false},
+		{"404 before and after", schema.Probe{}, &schema.BaselineFact{Status: 404}, Answer{404, "", false}, true},
+	} {
+		if r := CompareProbe(c.probe, c.base, c.a); r.OK != c.ok || r.OK != (r.Why == "") {
+			t.Errorf("%s: %+v", c.name, r)
+		}
+	}
+}
+
+func TestProbes(t *testing.T) {
+	j := newTrip(t, "shop", "blog")
+	j.config.Migration.Accounts = []schema.Account{{Name: "blog", Probes: []schema.Probe{{Name: "own", HTTP: "http://b/"}}}}
+	inv := j.inventory()
+	inv.Servers["client"].Account("shop").Domains[0].Name = "x y.example"
+	if p := Probes(j.config, inv, "blog"); len(p) != 1 || p[0].Name != "own" {
+		t.Errorf("%v", p)
+	}
+	if p := Probes(j.config, inv, "shop"); len(p) != 1 || p[0].Name != "home" || strings.Contains(p[0].HTTP, " ") {
+		t.Errorf("%v", p)
+	}
+	if p := Probes(j.config, inv, "nobody"); len(p) != 0 {
+		t.Errorf("%v", p)
+	}
+}
+
+// A site that answers otherwise after the switch: what it answered is evidence.
+func TestProbeDiffers(t *testing.T) {
+	j, _ := memoryTrip(t, "shop")
+	j.w.transit.status = 404
+	if _, err := j.once(context.Background()); ExitCode(err) != ExitWaiting {
+		t.Fatal(err)
+	}
+	f, ok := j.fact(plan.ProbedID("shop", 1))
+	if !ok || !strings.Contains(string(f.Value), `"ok":false`) || !strings.Contains(string(f.Value), "status 404 instead of 200") {
+		t.Errorf("%s", f.Value)
+	}
+	if !slices.ContainsFunc(j.events, func(e Event) bool { return e.What == Note && strings.Contains(e.Text, "differs from its baseline") }) {
+		t.Error("nobody was told")
+	}
+}
+
+// A site that needs a moment after the switch is asked again.
+func TestProbeSettles(t *testing.T) {
+	j, _ := memoryTrip(t, "shop")
+	j.settings.Settle = time.Minute
+	j.w.transit.status = 503
+	j.w.setHook(func(when, server, call, _ string) error {
+		if when == "before" && server == "transit" && call == "CloseOrigin" || call == "Confirm" {
+			time.AfterFunc(20*time.Millisecond, func() {
+				j.w.mu.Lock()
+				j.w.transit.status = 200
+				j.w.mu.Unlock()
+			})
+		}
+		return nil
+	})
+	if _, err := j.once(context.Background()); ExitCode(err) != ExitWaiting {
+		t.Fatal(err)
+	}
+	if f, ok := j.fact(plan.ProbedID("shop", 1)); !ok || !strings.Contains(string(f.Value), `"ok":true`) {
+		t.Errorf("%s", f.Value)
+	}
+}
+
+// What the probe itself demands must hold before anything moves.
+func TestBaselineRefuses(t *testing.T) {
+	for _, p := range []schema.Probe{{Name: "x", HTTP: "http://shop.example/", Status: 204}, {Name: "x", HTTP: "http://shop.example/", Contains: "Basket"}} {
+		j, _ := memoryTrip(t, "shop")
+		j.config.Migration.Accounts = []schema.Account{{Name: "shop", Probes: []schema.Probe{p}}}
+		res, err := j.once(context.Background())
+		if ExitCode(err) != ExitError || !strings.Contains(state1(res, "shop").Why, "before anything moves") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// The watcher measures what a visitor sees: connections that are held count as
+// time without an answer, not as failures.
+func TestWatched(t *testing.T) {
+	j, _ := memoryTrip(t, "shop")
+	j.settings.Lease = 5 * time.Second
+	j.w.setHook(func(when, _, call, _ string) error {
+		if when == "before" && call == "Pull/final/files" {
+			time.Sleep(150 * time.Millisecond)
+		}
+		return nil
+	})
+	res, err := j.once(context.Background())
+	if ExitCode(err) != ExitWaiting {
+		t.Fatal(err)
+	}
+	c := state1(res, "shop").Cutovers[0]
+	if c.Downtime < 150*time.Millisecond || c.Outside < 150*time.Millisecond || c.Watched.Asked < 10 || c.Watched.Failed > 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestWatchedWithoutDomain(t *testing.T) {
+	j, m := memoryTrip(t, "shop")
+	p, inv := j.compute(m)
+	inv.Servers["client"].Account("shop").Domains = nil
+	res, err := j.runner(m, inv).Run(context.Background(), p)
+	if ExitCode(err) != ExitWaiting {
+		t.Fatal(err)
+	}
+	if c := state1(res, "shop").Cutovers[0]; c.Outside != 0 || !strings.Contains(c.Watched.Why, "no domain") {
+		t.Errorf("%+v", c)
+	}
+}

@@ -1,0 +1,385 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/stopover/stopover/plan"
+	"github.com/stopover/stopover/providers"
+	"github.com/stopover/stopover/schema"
+)
+
+// unit is what is begun, and fails, as a whole: one step, or a cutover group.
+type unit struct {
+	steps  []plan.Step // undo steps left out
+	undo   []plan.Step
+	state  unitState
+	err    error
+	why    string // skipped or held: because of what
+	after  []int  // units, by index
+	timing cutTiming
+}
+
+type unitState int
+
+const (
+	unitWaiting unitState = iota
+	unitRunning
+	unitDone
+	unitFailed
+	unitSkipped // something before it failed
+	unitHeld    // behind a gate, or projected
+)
+
+func (u *unit) first() *plan.Step { return &u.steps[0] }
+func (u *unit) account() string   { return u.steps[0].Account }
+func (u *unit) phase() string     { return u.steps[0].Phase }
+
+// unitsOf gathers the steps of a plan to units, in the plan's order.
+func unitsOf(p *plan.Plan) []*unit {
+	var list []*unit
+	groups := map[string]*unit{}
+	of := map[plan.ID]int{}
+	for _, s := range p.Steps {
+		u := groups[s.Group]
+		if s.Group == "" || u == nil {
+			u = &unit{}
+			list = append(list, u)
+			if s.Group != "" {
+				groups[s.Group] = u
+			}
+		}
+		if s.Undo {
+			u.undo = append(u.undo, s)
+		} else {
+			u.steps = append(u.steps, s)
+		}
+	}
+	list = slices.DeleteFunc(list, func(u *unit) bool { return len(u.steps) == 0 })
+	for i, u := range list {
+		for _, s := range u.steps {
+			of[s.ID] = i
+		}
+	}
+	gates := openGates(p)
+	for i, u := range list {
+		u.connect(i, of, gates)
+		for _, j := range u.after {
+			if u.state != unitHeld && list[j].state == unitHeld {
+				u.state, u.why = unitHeld, list[j].reason()
+			}
+		}
+	}
+	return list
+}
+
+func openGates(p *plan.Plan) map[plan.ID]bool {
+	gates := map[plan.ID]bool{}
+	for _, g := range p.Gates {
+		if g.Open {
+			gates[g.ID] = true
+		}
+	}
+	return gates
+}
+
+// connect finds the units that u comes after. What is not in the plan is done.
+func (u *unit) connect(i int, of map[plan.ID]int, gates map[plan.ID]bool) {
+	for _, s := range u.steps {
+		if s.Projected || s.Op == plan.OpGate {
+			u.state, u.why = unitHeld, "it is behind a gate"
+		}
+		for _, id := range s.After {
+			if gates[id] {
+				u.state, u.why = unitHeld, "gate "+string(id)+" is open"
+			}
+			if j, ok := of[id]; ok && j != i && !slices.Contains(u.after, j) {
+				u.after = append(u.after, j)
+			}
+		}
+	}
+}
+
+// schedule runs the units in an order that their edges allow and returns when
+// none is running. Failures stop what comes after them, not the others.
+func (x *run) schedule(list []*unit) error {
+	done := make(chan *unit)
+	running := 0
+	for {
+		for _, u := range x.next(list) {
+			u.state = unitRunning
+			running++
+			go func() {
+				u.err = x.perform(u)
+				done <- u
+			}()
+		}
+		if running == 0 {
+			return x.stopped()
+		}
+		u := <-done
+		running--
+		x.finished(u)
+	}
+}
+
+func (x *run) finished(u *unit) {
+	if u.err == nil {
+		u.state = unitDone
+		return
+	}
+	u.state = unitFailed
+	var pending *PendingError
+	if x.stopped() != nil && !errors.As(u.err, &pending) {
+		u.state = unitWaiting // stopped, not failed: it goes on in the next run
+		if !undone(u.err) {
+			return
+		}
+	}
+	e := about(Failed, u.first())
+	e.Err, e.Undone = u.err, undone(u.err)
+	var at *StepError
+	if errors.As(u.err, &at) {
+		e.Step = at.Step
+	}
+	x.observer.tell(e)
+}
+
+func undone(err error) bool {
+	var at *StepError
+	return errors.As(err, &at) && at.Undone
+}
+
+// stopped says why nothing more may begin, or nil.
+func (x *run) stopped() error {
+	if x.soft.Err() == nil {
+		return nil
+	}
+	return context.Cause(x.soft)
+}
+
+// passage is what one pass over the units in their order has seen so far.
+type passage struct {
+	bad        map[string]*unit // by account: failed or skipped
+	badAny     *unit
+	badServer  *unit
+	open       bool // something is not over yet
+	openServer bool // something that is done to a whole server is not
+	busy       map[string]bool
+}
+
+// next skips and holds back what cannot run any more and returns the units
+// that may begin now: what they come after is done, and the phase allows one
+// more account. Beside its edges a unit comes after every earlier one of its
+// account. What is done to a whole server is a barrier: it waits for everything
+// before it, and everything behind it waits for it.
+func (x *run) next(list []*unit) []*unit {
+	p := passage{bad: map[string]*unit{}, busy: map[string]bool{}}
+	for _, u := range list {
+		if u.state == unitRunning {
+			p.busy[u.account()] = true
+		}
+	}
+	var ready []*unit
+	for _, u := range list {
+		if u.state == unitWaiting {
+			x.bar(u, p.blocker(list, u))
+		}
+		if u.state == unitWaiting && x.soft.Err() == nil && p.ready(list, u) &&
+			(p.busy[u.account()] || len(p.busy) < x.limit(u.phase())) {
+			p.busy[u.account()] = true
+			ready = append(ready, u)
+		}
+		p.pass(u)
+	}
+	return ready
+}
+
+// pass takes note of a unit for those that come behind it.
+func (p *passage) pass(u *unit) {
+	server := u.account() == ""
+	switch u.state {
+	case unitFailed, unitSkipped:
+		if p.badAny == nil {
+			p.badAny = u
+		}
+		if p.bad[u.account()] == nil {
+			p.bad[u.account()] = u
+		}
+		if server && p.badServer == nil {
+			p.badServer = u
+		}
+	case unitWaiting, unitRunning:
+		p.open = true
+		p.openServer = p.openServer || server
+	}
+}
+
+// blocker returns the unit because of which a waiting unit will not run.
+func (p *passage) blocker(list []*unit, u *unit) *unit {
+	for _, j := range u.after {
+		if s := list[j].state; s == unitFailed || s == unitSkipped || s == unitHeld {
+			return list[j]
+		}
+	}
+	switch {
+	case p.bad[u.account()] != nil:
+		return p.bad[u.account()]
+	case p.badServer != nil:
+		return p.badServer
+	case u.account() == "":
+		return p.badAny
+	}
+	return nil
+}
+
+func (p *passage) ready(list []*unit, u *unit) bool {
+	for _, j := range u.after {
+		if list[j].state != unitDone {
+			return false
+		}
+	}
+	return !p.openServer && (u.account() != "" || !p.open)
+}
+
+// bar skips a unit, or holds it back, because of another one.
+func (x *run) bar(u, cause *unit) {
+	if cause == nil {
+		return
+	}
+	u.why = cause.reason()
+	if cause.state == unitHeld {
+		u.state = unitHeld
+		return
+	}
+	u.state = unitSkipped
+	e := about(Skipped, u.first())
+	e.Text = u.why
+	x.observer.tell(e)
+}
+
+func (u *unit) reason() string {
+	switch u.state {
+	case unitFailed:
+		return fmt.Sprintf("%s failed", u.first().ID)
+	case unitSkipped:
+		return u.why
+	}
+	return fmt.Sprintf("%s waits", u.first().ID)
+}
+
+// limit is how many accounts may be worked on at once.
+func (x *run) limit(phase string) int {
+	if x.Parallel > 0 {
+		return x.Parallel
+	}
+	if p := x.plan.Config.Process(); p != nil {
+		if f := p.Phase(phase); f != nil && f.Parallel > 0 {
+			return f.Parallel
+		}
+	}
+	return 1
+}
+
+// verdict says how the run ended as a whole.
+func (x *run) verdict(list []*unit, err error) error {
+	cause := err
+	if x.hard.Err() != nil {
+		cause = context.Cause(x.hard)
+	}
+	if cause != nil {
+		return x.final(cause)
+	}
+	failed := &FailedError{}
+	for _, u := range list {
+		switch u.state {
+		case unitFailed:
+			failed.Steps = append(failed.Steps, u.first().ID)
+			failed.Err = errors.Join(failed.Err, u.err)
+		case unitSkipped:
+			failed.Skipped += len(u.steps)
+		}
+	}
+	if failed.Err != nil {
+		return failed
+	}
+	return x.left(list)
+}
+
+// final makes an end from outside into its typed error.
+func (x *run) final(cause error) error {
+	switch {
+	case ExitCode(cause) == ExitLocked:
+		if errors.Is(cause, providers.ErrSuperseded) {
+			return x.superseded(cause)
+		}
+		return cause
+	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded) && x.hard.Err() != nil:
+		return ErrInterrupted
+	}
+	return cause
+}
+
+// left: everything that could be done is done. What remains is refused, or
+// waits, or nothing.
+func (x *run) left(list []*unit) error {
+	var details []string
+	for _, f := range x.plan.Findings {
+		if f.Severity == schema.Blocker {
+			details = append(details, sentence(f))
+		}
+	}
+	if len(details) > 0 {
+		return &RefusedError{Reason: "the plan is blocked", Details: details}
+	}
+	gates := x.gates(list)
+	for _, g := range gates {
+		x.observer.tell(Event{What: Waiting, Step: g.ID, Phase: g.Phase, Account: g.Account, Text: g.Who + ": " + g.What})
+	}
+	if len(gates) > 0 || slices.ContainsFunc(list, func(u *unit) bool { return u.state == unitHeld }) {
+		return &WaitingError{Gates: gates}
+	}
+	return nil
+}
+
+// Runnable says whether a plan has a step that can be done now, rather than
+// only gates and what is behind them. Whoever applies more than one saved plan
+// runs, and plans again, as long as it is: a gate that is closed by observation
+// is only seen to be closed by planning again.
+func Runnable(p *plan.Plan) bool {
+	return slices.ContainsFunc(unitsOf(p), func(u *unit) bool { return u.state == unitWaiting })
+}
+
+// gates are those that wait for somebody now: everything before them is done,
+// by this run or before it.
+func (x *run) gates(list []*unit) []plan.Gate {
+	reached := map[plan.ID]bool{}
+	for _, u := range list {
+		if u.first().Op == plan.OpGate && !slices.ContainsFunc(u.after, func(i int) bool { return list[i].state != unitDone }) {
+			reached[u.first().ID] = true
+		}
+	}
+	var gates []plan.Gate
+	for _, g := range x.plan.Gates {
+		if g.Closed == "" && (g.Open || reached[g.ID]) {
+			g.Open = true
+			gates = append(gates, g)
+		}
+	}
+	return gates
+}
+
+func sentence(f schema.Finding) string {
+	s := f.Summary
+	for _, part := range []string{f.Account, f.Server, f.Object} {
+		if part != "" {
+			s += " " + schema.QuoteName(part)
+		}
+	}
+	if f.Remedy != "" {
+		s += " (" + f.Remedy + ")"
+	}
+	return s + " [" + f.Code + "]"
+}

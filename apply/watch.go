@@ -1,0 +1,177 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stopover/stopover/schema"
+)
+
+// Watched is what a cutover looked like from outside, through the account's
+// own address, as a visitor sees it.
+type Watched struct {
+	Why    string        // not empty: nothing was watched, and why
+	Asked  int           // questions sent
+	Failed int           // that got no answer, or one that is an error of the server
+	Gap    time.Duration // longest time between two answers
+}
+
+func (w Watched) sentence() string {
+	if w.Why != "" {
+		return "seen from outside: not measured, " + w.Why
+	}
+	return fmt.Sprintf("seen from outside: %d requests, %d failed, longest time without an answer %s", w.Asked, w.Failed, w.Gap.Round(time.Millisecond))
+}
+
+// mostAsking bounds the requests that are held by a frozen account at once.
+const mostAsking = 64
+
+// watcher asks an account's address for its first probe again and again.
+type watcher struct {
+	x      *run
+	url    string
+	client *http.Client
+	done   chan struct{}
+	ended  chan struct{}
+
+	mu      sync.Mutex
+	answers []time.Time
+	asked   int
+	failed  int
+	why     string
+	fresh   chan struct{} // an answer came; never blocks
+}
+
+// watch begins before the freeze and returns with the first answer, or without
+// one after a wait.
+func (x *run) watch(account string) *watcher {
+	w := &watcher{x: x, done: make(chan struct{}), ended: make(chan struct{}), fresh: make(chan struct{}, 1)}
+	probes := Probes(x.plan.Config, x.Inventory, account)
+	address := x.publicAddress()
+	switch {
+	case len(probes) == 0:
+		w.why = schema.QuoteName(account) + " has no domain"
+	case address == "":
+		w.why = "the source has no service address"
+	default:
+		u, err := url.Parse(probes[0].HTTP)
+		if err != nil {
+			w.why = err.Error()
+			break
+		}
+		w.url, w.client = probes[0].HTTP, clientFor(u, address, true)
+	}
+	if w.why != "" {
+		close(w.ended)
+		return w
+	}
+	go w.ask()
+	w.awaitAnswer(x.soft) // the last one before the freeze is where a gap begins
+	return w
+}
+
+// publicAddress is where users reach the accounts, on whichever server they are.
+func (x *run) publicAddress() string {
+	x.mu.Lock()
+	s := x.servers[x.plan.Config.Migration.Source]
+	x.mu.Unlock()
+	if s == nil {
+		return ""
+	}
+	if s.identity.HTTP != "" {
+		return s.identity.HTTP
+	}
+	if addresses := x.addressesOf(s); len(addresses) > 0 {
+		return addresses[0]
+	}
+	return ""
+}
+
+func (w *watcher) ask() {
+	defer close(w.ended)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx := w.x.hard
+	slots := make(chan struct{}, mostAsking)
+	for {
+		select {
+		case slots <- struct{}{}:
+			wg.Go(func() {
+				w.once(ctx)
+				<-slots
+			})
+		default: // all are held by the frozen account: they are its visitors
+		}
+		select {
+		case <-w.done:
+			return
+		case <-ctx.Done():
+			return
+		case <-w.x.clock.After(w.x.settings.Watch):
+		}
+	}
+}
+
+func (w *watcher) once(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, w.x.settings.Wait)
+	defer cancel()
+	res, err := get(ctx, w.url, "", w.client)
+	good := err == nil && res.StatusCode < 500
+	if err == nil {
+		_ = res.Body.Close()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	if !good {
+		w.failed++
+		return
+	}
+	w.answers = append(w.answers, w.x.clock.Now())
+	select {
+	case w.fresh <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends the watch: after a switch with the first answer since, and at the
+// latest after one wait. Requests that were held have their answers by then, or
+// fail. It returns what was seen.
+func (w *watcher) stop(switched bool) Watched {
+	if w.why != "" {
+		return Watched{Why: w.why}
+	}
+	if switched {
+		w.awaitAnswer(w.x.hard)
+	}
+	close(w.done)
+	<-w.ended
+	w.client.CloseIdleConnections()
+	slices.SortFunc(w.answers, time.Time.Compare)
+	r := Watched{Asked: w.asked, Failed: w.failed}
+	for i := 1; i < len(w.answers); i++ {
+		r.Gap = max(r.Gap, w.answers[i].Sub(w.answers[i-1]))
+	}
+	if len(w.answers) == 0 {
+		r.Why = fmt.Sprintf("its address did not answer (%d requests)", w.asked)
+	}
+	return r
+}
+
+// awaitAnswer waits for an answer that came after now.
+func (w *watcher) awaitAnswer(ctx context.Context) {
+	select {
+	case <-w.fresh: // of before
+	default:
+	}
+	select {
+	case <-w.fresh:
+	case <-ctx.Done():
+	case <-w.x.clock.After(w.x.settings.Wait):
+	}
+}

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stopover/stopover/apply"
+	"github.com/stopover/stopover/cmd/internal/setup"
+	"github.com/stopover/stopover/providers"
+	"github.com/stopover/stopover/schema"
+)
+
+func (p *program) declareLost() *cobra.Command {
+	var typed string
+	c := &cobra.Command{
+		Use: "declare-lost SERVER", Short: "Say that a server is gone for good, so that its accounts may open elsewhere", Args: exactly("SERVER"),
+		Long: `Say that a server is gone for good. After a commit with one of the two servers
+gone, nobody may guess who owns the account: only you can say that the other one
+will never come back. It is refused while the server answers.
+
+The lost server must be fenced off for ever: if it came back it would not know
+that its accounts live elsewhere.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if typed != args[0] {
+				return &apply.RefusedError{Reason: fmt.Sprintf("type the server's name again: --confirm %s", args[0])}
+			}
+			project, err := p.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer project.Close()
+			inv, err := project.Survey(c.Context())
+			if err != nil {
+				return err
+			}
+			accounts, err := lost(c.Context(), project, inv, args[0])
+			p.view().Lost(args[0], accounts)
+			return err
+		},
+	}
+	c.Flags().StringVar(&typed, "confirm", "", "the server's name, typed again")
+	return c
+}
+
+// lost opens, on the server that is left, every account whose peer is the lost
+// one.
+func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, name string) ([]string, error) {
+	m := project.Config.Migration
+	other := m.Source
+	if name == m.Source {
+		other = m.Transit
+	}
+	gone, left := inv.Servers[name], inv.Servers[other]
+	switch {
+	case gone == nil:
+		return nil, &apply.RefusedError{Reason: fmt.Sprintf("the migration has no server %q", name)}
+	case gone.Presence == schema.Present:
+		return nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s answers: it is not lost", name)}
+	case left == nil || left.Presence != schema.Present:
+		return nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s does not answer either", other)}
+	}
+	owner := project.Servers[other].Abilities().Owner
+	if owner == nil {
+		return nil, errors.New("the server that is left keeps no records")
+	}
+	if _, err := owner.Claim(ctx, providers.ClaimRequest{Name: m.Name, Migration: left.Claim.Migration,
+		Nonce: fmt.Sprintf("lost-%d", time.Now().UnixNano()), Holder: setup.Holder()}); err != nil {
+		return nil, err
+	}
+	var done []string
+	for _, a := range left.Accounts {
+		if a.Owner.Peer == "" || a.Owner.Serves {
+			continue
+		}
+		if err := owner.DeclareLost(ctx, a.Name, a.Owner.Peer); err != nil {
+			if errors.Is(err, providers.ErrRefused) {
+				continue // it is not this account that waits for the lost server
+			}
+			return done, err
+		}
+		done = append(done, a.Name)
+	}
+	return done, nil
+}

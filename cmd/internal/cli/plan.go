@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/stopover/stopover/plan"
+)
+
+// maxPlan bounds a plan file that is read, in bytes.
+const maxPlan = 1 << 30
+
+func (p *program) plan() *cobra.Command {
+	var goal goalFlags
+	var out string
+	var detailed bool
+	c := &cobra.Command{
+		Use: "plan", Short: "Show the steps that are left", Args: cobra.NoArgs,
+		Long: "Read what is on the servers now and show the steps that are left, with the downtime they will cost and who must do what. It changes nothing.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			request, err := goal.request()
+			if err != nil {
+				return err
+			}
+			project, err := p.open(c.Context())
+			if err != nil {
+				return err
+			}
+			defer project.Close()
+			computed, err := project.Compute(c.Context(), request)
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := savePlan(out, computed.Plan); err != nil {
+					return err
+				}
+			}
+			p.view().Plan(computed.Plan, computed.Notes, out)
+			if detailed && len(computed.Plan.Steps) > 0 {
+				p.exit = exitChanges
+			}
+			return nil
+		},
+	}
+	goal.add(c.Flags())
+	c.Flags().StringVarP(&out, "out", "o", "", "save the plan in this file, for review and for apply")
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are steps to do")
+	return c
+}
+
+func savePlan(path string, p *plan.Plan) error {
+	b, err := plan.Encode(p)
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
+		return fmt.Errorf("save the plan in %s: %w", path, err)
+	}
+	return nil
+}
+
+func loadPlan(path string) (*plan.Plan, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	if info.Size() > maxPlan || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read plan %s: it is not a plan file", path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	saved, err := plan.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("read plan %s: %w", path, err)
+	}
+	return saved, nil
+}
+
+func (p *program) show() *cobra.Command {
+	return &cobra.Command{
+		Use: "show PLAN", Short: "Show a saved plan without asking any server", Args: exactly("PLAN"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			saved, err := loadPlan(args[0])
+			if err != nil {
+				return err
+			}
+			p.view().Plan(saved, nil, "")
+			return nil
+		},
+	}
+}

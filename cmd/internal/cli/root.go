@@ -1,0 +1,127 @@
+// Package cli holds the commands, one file each: flags, calls, view. It
+// decides nothing and prints nothing itself.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stopover/stopover/apply"
+	"github.com/stopover/stopover/cmd/internal/setup"
+	"github.com/stopover/stopover/cmd/internal/view"
+)
+
+// exitChanges is plan --detailed-exitcode's word for "there are steps to do".
+const exitChanges = 2
+
+// program is what all commands share.
+type program struct {
+	in       io.Reader
+	out, err io.Writer
+	dir      string
+	json     bool
+	noColor  bool
+	graceful context.Context // ends at the first Ctrl-C; the command's context ends at the second
+	exit     int
+}
+
+// Main runs the program and returns its exit status.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	hard, stop := context.WithCancel(context.Background())
+	defer stop()
+	soft, ease := context.WithCancel(hard)
+	defer ease()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		ease()
+		<-signals
+		stop()
+	}()
+	p := &program{in: in, out: out, err: errOut, graceful: soft}
+	root := p.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	return p.status(root.ExecuteContext(hard))
+}
+
+// status turns a command's end into an exit status, and says what went wrong.
+func (p *program) status(err error) int {
+	if err == nil {
+		return p.exit
+	}
+	var config *setup.ConfigError
+	if errors.As(err, &config) { // its diagnostics were shown
+		return apply.ExitError
+	}
+	view.New(p.out, p.err, p.options()).Error(err)
+	return apply.ExitCode(err)
+}
+
+func (p *program) options() view.Options {
+	return view.Options{JSON: p.json, NoColor: p.noColor || os.Getenv("NO_COLOR") != ""}
+}
+
+func (p *program) view() *view.View { return view.New(p.out, p.err, p.options()) }
+
+const rootLong = `Stopover moves hosting accounts off a server and back.
+
+You describe the source server, the transit server and the accounts in
+*.stopover.hcl files. "stopover plan" reads what is really there and prints the
+steps that are left; "stopover apply" does them. Whatever interrupts it, running
+it again goes on.
+
+Exit status:
+  0    done, or nothing to do
+  1    error, or some accounts failed
+  2    plan --detailed-exitcode: there are steps to do
+  3    waiting: only gates are left; who must do what is printed
+  4    refused: blockers, stale saved plan, missing confirmation
+  5    another run holds the lock or has claimed the servers
+  130  interrupted; run again to go on`
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use: "stopover", Short: "Move hosting accounts off a server and back", Long: rootLong,
+		SilenceErrors: true, SilenceUsage: true, Version: setup.Version,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+	}
+	root.SetVersionTemplate("stopover {{.Version}}\n")
+	f := root.PersistentFlags()
+	f.StringVarP(&p.dir, "chdir", "C", ".", "directory of the *.stopover.hcl files")
+	f.BoolVar(&p.json, "json", false, "print JSON for programs")
+	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
+	root.AddCommand(p.validate(), p.inventory(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
+		p.declareLost(), p.version(), p.pocketServer())
+	return root
+}
+
+// open opens the project and shows what its configuration's reader had to say.
+func (p *program) open(ctx context.Context) (*setup.Project, error) {
+	project, diags, err := setup.Open(ctx, p.dir)
+	if len(diags) > 0 {
+		p.view().Diagnostics(diags)
+	}
+	return project, err
+}
+
+// exactly is cobra's check of the number of arguments with a sentence that
+// says what they are.
+func exactly(what ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != len(what) {
+			return fmt.Errorf("%s takes %d argument(s): %v; it got %d", c.CommandPath(), len(what), what, len(args))
+		}
+		return nil
+	}
+}

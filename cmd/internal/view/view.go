@@ -1,0 +1,155 @@
+// Package view holds all that people and programs read. It is the only place
+// that prints: text for people, one JSON document or JSON lines for programs.
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-isatty"
+
+	"github.com/stopover/stopover/schema"
+)
+
+// Options of a view.
+type Options struct {
+	JSON    bool
+	NoColor bool
+}
+
+// View prints. Its methods may be called from several goroutines.
+type View struct {
+	mu       sync.Mutex
+	out, err io.Writer
+	json     bool
+	terminal bool
+	style    style
+	progress progress
+}
+
+// New makes a view. Colours and moving lines are for terminals only.
+func New(out, errOut io.Writer, o Options) *View {
+	v := &View{out: out, err: errOut, json: o.JSON, terminal: isTerminal(out) && !o.JSON}
+	v.style = newStyle(v.terminal && !o.NoColor)
+	return v
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
+}
+
+// style are the colours of one view.
+type style struct {
+	bold, faint, red, yellow, green, blue func(a ...any) string
+}
+
+func newStyle(on bool) style {
+	paint := func(attrs ...color.Attribute) func(a ...any) string {
+		c := color.New(attrs...)
+		if on {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+		return c.SprintFunc()
+	}
+	return style{bold: paint(color.Bold), faint: paint(color.Faint), red: paint(color.FgRed, color.Bold),
+		yellow: paint(color.FgYellow), green: paint(color.FgGreen), blue: paint(color.FgCyan)}
+}
+
+func (v *View) line(format string, args ...any) {
+	fmt.Fprintf(v.out, format+"\n", args...)
+}
+
+// document prints one JSON document.
+func (v *View) document(x any) {
+	e := json.NewEncoder(v.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(x); err != nil {
+		fmt.Fprintln(v.err, err)
+	}
+}
+
+// message prints one JSON line of a stream.
+func (v *View) message(x any) {
+	b, err := json.Marshal(x)
+	if err != nil {
+		fmt.Fprintln(v.err, err)
+		return
+	}
+	fmt.Fprintf(v.out, "%s\n", b)
+}
+
+// Error says why the program ends.
+func (v *View) Error(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.progress.end(v)
+	if v.json {
+		v.message(map[string]any{"type": "error", "message": err.Error()})
+		return
+	}
+	fmt.Fprintf(v.err, "%s %s\n", v.style.red("Error:"), err)
+}
+
+// Version prints the program's version.
+func (v *View) Version(version string) {
+	if v.json {
+		v.document(map[string]string{"version": version})
+		return
+	}
+	v.line("stopover %s", version)
+}
+
+// Validated says what the configuration's reader found.
+func (v *View) Validated(diags schema.Diagnostics) {
+	if v.json {
+		n := 0
+		for _, d := range diags {
+			if d.Severity == "error" {
+				n++
+			}
+		}
+		if diags == nil {
+			diags = schema.Diagnostics{}
+		}
+		v.document(map[string]any{"format_version": "1.0", "valid": n == 0, "error_count": n,
+			"warning_count": len(diags) - n, "diagnostics": diags})
+		return
+	}
+	v.Diagnostics(diags)
+	if !diags.HasErrors() {
+		v.line("%s The configuration is valid.", v.style.green("Success!"))
+	}
+}
+
+// Diagnostics shows what is wrong with a configuration, each with its line.
+func (v *View) Diagnostics(diags schema.Diagnostics) {
+	for _, d := range diags {
+		if v.json {
+			v.message(map[string]any{"type": "diagnostic", "diagnostic": d})
+			continue
+		}
+		head := v.style.yellow("Warning:")
+		if d.Severity == "error" {
+			head = v.style.red("Error:")
+		}
+		fmt.Fprintf(v.err, "%s %s\n", head, v.style.bold(d.Summary))
+		if d.Pos.File != "" {
+			fmt.Fprintf(v.err, "\n  on %s line %d:\n", d.Pos.File, d.Pos.Line)
+		}
+		if d.Snippet != "" {
+			fmt.Fprintf(v.err, "  %4d: %s\n", d.Pos.Line, d.Snippet)
+		}
+		if d.Detail != "" {
+			fmt.Fprintf(v.err, "\n%s\n", wrap(d.Detail, 78, ""))
+		}
+		fmt.Fprintln(v.err)
+	}
+}

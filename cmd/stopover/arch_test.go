@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/stopover/stopover/"
+
+// imports says which packages of this module a package may import, by the
+// longest prefix that matches. The arrows all point one way: schema is nouns,
+// plan decides, providers speak, apply does, cmd shows.
+var imports = map[string][]string{
+	"schema":             {},
+	"schema/process":     {},
+	"schema/hclfile":     {"schema", "schema/process"},
+	"plan":               {"schema"},
+	"providers":          {"schema"},
+	"providers/all":      {"schema", "providers"},
+	"providers/agent":    {"schema", "providers"},
+	"providers/local":    {"schema", "providers"},
+	"providers/linux":    {"schema", "providers"},
+	"apply":              {"schema", "plan", "providers"},
+	"apply/state":        {"schema", "plan", "apply/state"},
+	"cmd":                {"schema", "plan", "providers", "apply", "cmd"},
+	"cmd/stopover-agent": {"schema", "providers"},
+	"examples":           {"examples"},
+	// The torture harness stands outside: it builds configurations, runs the
+	// shipped binary and composes faults around the agent.
+	"providers/local/torture": {"schema", "providers", "examples"},
+}
+
+// closed packages are imported by nobody but the packages named.
+var closed = map[string][]string{
+	"github.com/hashicorp/hcl/v2":   {"schema/hclfile", "cmd/internal/tf", "cmd/internal/cli"},
+	"github.com/zclconf/go-cty/":    {"schema/hclfile", "cmd/internal/tf"},
+	module + "providers/all":        {"cmd"},
+	"google.golang.org/grpc":        {"providers/agent"},
+	"modernc.org/sqlite":            {"providers/local", "examples"},
+	"github.com/spf13/cobra":        {"cmd"},
+	"github.com/hashicorp/go-hclog": {"providers", "cmd"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		rule, allowed := ruleOf(name)
+		if rule == "" {
+			t.Errorf("%s is not in the import table: add it, or move it", name)
+			continue
+		}
+		for _, i := range p.Imports {
+			checkImport(t, name, rule, allowed, i)
+		}
+	}
+}
+
+func checkImport(t *testing.T, name, rule string, allowed []string, imported string) {
+	t.Helper()
+	for prefix, who := range closed {
+		if strings.HasPrefix(imported, prefix) && !slices.ContainsFunc(who, func(w string) bool { return under(name, w) }) {
+			t.Errorf("%s imports %s, which only %v may", name, imported, who)
+		}
+	}
+	own, ok := strings.CutPrefix(imported, module)
+	if !ok {
+		if rule == "schema" && strings.Contains(path.Dir(imported)+imported, ".") {
+			t.Errorf("%s imports %s: schema imports the standard library only", name, imported)
+		}
+		return
+	}
+	if under(own, rule) && rule != "schema" {
+		return
+	}
+	for _, a := range allowed {
+		if under(own, a) {
+			return
+		}
+	}
+	t.Errorf("%s imports %s: the table in arch_test.go allows %v", name, own, allowed)
+}
+
+func ruleOf(name string) (string, []string) {
+	best := ""
+	for prefix := range imports {
+		if under(name, prefix) && len(prefix) > len(best) {
+			best = prefix
+		}
+	}
+	return best, imports[best]
+}
+
+func under(name, prefix string) bool { return name == prefix || strings.HasPrefix(name, prefix+"/") }

@@ -1,0 +1,101 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/stopover/stopover/schema"
+)
+
+// read finds out from the two records who owns the account.
+func (b *builder) read(a *account) {
+	s, t := record(a.s), record(a.t)
+	if !b.holds(t) {
+		t = schema.Ownership{} // not ours: a conflict if we come, never an owner
+	}
+	a.found, a.real = b.owner(a, s, t)
+	a.side, a.epoch = a.found, a.real
+	a.moved = a.found == sideTransit || a.found == sideToTransit || a.found == sideHome || a.epoch > 0
+	a.settled = true
+	switch a.found {
+	case sideTransit:
+		a.live = a.t
+		a.settled = b.reinstalled || s.State != schema.StateMoved || s.Confirmed
+	case sideSource, sideHome:
+		a.live = a.s
+		a.settled = t.State != schema.StateMoved || t.Confirmed
+	case sideToTransit:
+		a.live = a.t
+	case sideToSource:
+		a.live = a.s
+	}
+	if a.live == nil {
+		a.live = firstFound(a.s, a.t)
+	}
+	a.parts = partsOf(a)
+}
+
+// owner is the table of who owns an account: the active or frozen record with
+// the highest epoch, or the prepared one that a moved one names.
+func (b *builder) owner(a *account, s, t schema.Ownership) (side, uint64) {
+	onS := owns(s) || s.State == schema.StateUnmanaged && b.s.present && b.s.found.Known
+	onT := owns(t)
+	switch {
+	case onS && onT:
+		b.block(a, codeTwice, iPrepare, "", "active on "+b.s.name+" and on "+b.t.name+" at once")
+		if t.Epoch > s.Epoch {
+			return sideNowhere, t.Epoch
+		}
+		return sideNowhere, s.Epoch
+	case onT:
+		return sideTransit, t.Epoch
+	case onS && b.reinstalled:
+		return sideHome, s.Epoch
+	case onS:
+		return sideSource, s.Epoch
+	case s.State == schema.StateRetired:
+		return sideRetired, s.Epoch
+	}
+	return b.pending(a, s, t)
+}
+
+// pending is owner where no record is active: one that moved names the other,
+// or a server that would know does not answer.
+func (b *builder) pending(a *account, s, t schema.Ownership) (side, uint64) {
+	switch {
+	case s.State == schema.StateMoved && t.State == schema.StatePrepared && s.Epoch == t.Epoch:
+		return sideToTransit, s.Epoch
+	case t.State == schema.StateMoved && s.State == schema.StatePrepared && s.Epoch == t.Epoch:
+		return sideToSource, t.Epoch
+	case !b.s.present, !b.t.present && (s.State == schema.StateMoved || s.State == schema.StateStaged || s.State == schema.StatePrepared):
+		return sideUnknown, max(s.Epoch, t.Epoch)
+	case s.State == schema.StateMoved, t.State == schema.StateMoved,
+		s.State == schema.StateStaged, s.State == schema.StatePrepared:
+		b.block(a, codeOwnerMissing, iPrepare, "", "")
+	case s.State == schema.StateUnknown, t.State == schema.StateStaged, t.State == schema.StatePrepared:
+		b.block(a, codeRecordUnknown, iPrepare, "", "")
+	default:
+		if a.named || a.s != nil || a.t != nil {
+			b.block(a, codeNotFound, iPrepare, "", "")
+		}
+	}
+	return sideNowhere, max(s.Epoch, t.Epoch)
+}
+
+func owns(o schema.Ownership) bool {
+	return o.State == schema.StateActive || o.State == schema.StateFrozen
+}
+
+func record(f *schema.FoundAccount) schema.Ownership {
+	if f == nil {
+		return schema.Ownership{}
+	}
+	return f.Owner
+}
+
+func firstFound(list ...*schema.FoundAccount) *schema.FoundAccount {
+	i := slices.IndexFunc(list, func(f *schema.FoundAccount) bool { return f != nil })
+	if i < 0 {
+		return nil
+	}
+	return list[i]
+}

@@ -1,0 +1,140 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/stopover/stopover/schema"
+)
+
+// place is one of the two servers while steps are laid out.
+type place struct {
+	name    string
+	conf    *schema.Server
+	found   *schema.FoundServer // never nil
+	present bool                // it answers
+	ready   bool                // it answers, or will when the steps so far are done
+	index   map[string]*schema.FoundAccount
+}
+
+// can says whether the server's provider has a capability. Where it says
+// nothing because the server does not answer, what the server itself does is
+// taken for granted until it is there, and what must be done to it from outside
+// is not.
+func (p *place) can(c schema.Capability) bool {
+	if !p.present && p.found.Can == nil {
+		return c != schema.CanProvision && c != schema.CanReinstall
+	}
+	return p.found.Can[c]
+}
+
+// why is the reason for an absent capability.
+func (p *place) why(c schema.Capability) string {
+	if r := p.found.Cannot[c]; r != "" {
+		return r
+	}
+	return "its provider cannot"
+}
+
+func (b *builder) place(name string) *place {
+	p := &place{name: name, conf: b.in.Config.Server(name), found: b.in.Inventory.Servers[name]}
+	if p.found == nil {
+		p.found = &schema.FoundServer{Name: name, Presence: schema.Absent}
+	}
+	p.present = p.found.Presence == schema.Present
+	p.ready = p.present
+	return p
+}
+
+// survey reads what the servers say of themselves: which migration this is,
+// whether the source is still the machine it was, whether it is sealed.
+func (b *builder) survey() {
+	b.s, b.t = b.place(b.mig.Source), b.place(b.mig.Transit)
+	b.id = b.migrationID()
+	var m schema.MachineFact
+	if b.past.read(MachineID(b.s.name), &m) {
+		b.machine0 = m.Machine
+	} else if b.s.present && b.s.found.Known {
+		b.machine0 = b.s.found.Machine
+	}
+	b.reinstalled = b.s.present && !b.s.found.Known && b.isNewMachine()
+	b.sealed = !b.reinstalled && (b.s.found.Seal != nil || b.machine0 != "" && slices.Contains(b.t.found.Lineage, b.machine0))
+	b.underway = b.past.has(schema.FactHandover) || b.reinstalled
+	b.confirmed = b.in.Confirmed == b.s.name
+}
+
+// isNewMachine says whether the source is another machine than the one that
+// was sealed. Where no fact remembers the first one, the transit server's
+// lineage does.
+func (b *builder) isNewMachine() bool {
+	if b.machine0 != "" {
+		return b.s.found.Machine != b.machine0
+	}
+	lineage := b.t.found.Lineage
+	return len(lineage) > 0 && !slices.Contains(lineage, b.s.found.Machine)
+}
+
+// migrationID is the random id behind the migration's name: from the facts, or
+// from what the servers remember of a migration of this name.
+func (b *builder) migrationID() string {
+	var v schema.MigrationFact
+	if b.past.read(schema.FactMigration, &v) && v.ID != "" {
+		return v.ID
+	}
+	for _, p := range []*place{b.s, b.t} {
+		if c := p.found.Claim; c.Name == b.mig.Name && c.Migration != "" {
+			return c.Migration
+		}
+	}
+	return ""
+}
+
+// serves are the source's service addresses: what users reach, and what moves
+// when the server is rerouted.
+func (b *builder) serves() []string {
+	if len(b.s.conf.Serves) > 0 {
+		return b.s.conf.Serves
+	}
+	var list []string
+	if b.past.read(AddressesID(b.s.name), &list) {
+		return list
+	}
+	if b.s.present && !b.reinstalled {
+		return b.s.found.Addresses
+	}
+	return nil
+}
+
+// listens says whether a server answers on all of the addresses.
+func (p *place) listens(addresses []string) bool {
+	for _, a := range addresses {
+		if !slices.Contains(p.found.Listening, a) {
+			return false
+		}
+	}
+	return true
+}
+
+// listensAny says whether a server answers on one of the addresses.
+func (p *place) listensAny(addresses []string) bool {
+	return slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(p.found.Listening, a) })
+}
+
+// phaseRule is what the process says of a phase; never nil.
+func (b *builder) phaseRule(phase string) *schema.ProcessPhase {
+	if r := b.proc.Phase(phase); r != nil {
+		return r
+	}
+	return &schema.ProcessPhase{Name: phase, By: ActorOperator}
+}
+
+// byHand says whether the process wants somebody to act in a phase even where
+// the provider could.
+func (b *builder) byHand(phase string) bool { return b.phaseRule(phase).Gate == "always" }
+
+// who acts in a phase, as the process says.
+func (b *builder) who(phase string) string {
+	if by := b.phaseRule(phase).By; by != "" {
+		return by
+	}
+	return ActorOperator
+}

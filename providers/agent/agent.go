@@ -1,0 +1,325 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/stopover/stopover/providers"
+	"github.com/stopover/stopover/providers/agent/ownership"
+	"github.com/stopover/stopover/schema"
+)
+
+// Options of an agent.
+type Options struct {
+	Keeper *ownership.Keeper // opened under the lock that lets only one agent run
+	Host   Host
+	Log    hclog.Logger
+	Dial   Dialer // to the peers' agents; faults are put around it
+	Facts  string // file that mirrors the facts
+}
+
+// Agent is the program on a server that alone changes records. It calls its
+// Host for everything that is not a record: doors, places, machine.
+type Agent struct {
+	keeper *ownership.Keeper
+	host   Host
+	log    hclog.Logger
+	peers  *peers
+	facts_ *factFile
+
+	mu       sync.Mutex
+	accounts map[string]*sync.Mutex // one change of record and doors at a time
+	talks    map[string]*sync.Mutex // one conversation with the peer at a time: only its newest question counts
+	origins  map[string]*originState
+	copies   map[string]*copyState
+	asking   map[string]time.Time // accounts whose peer is being asked, or when it may be asked again
+	holder   string
+	name     string // of the migration that holds the claim
+
+	wake   chan struct{}
+	ctx    context.Context // ends with the agent
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	grpc   *grpc.Server
+}
+
+// New makes an agent. Start brings the doors in line with the records.
+func New(o Options) (*Agent, error) {
+	facts, err := openFacts(o.Facts)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		keeper: o.Keeper, host: o.Host, log: o.Log, peers: newPeers(o.Dial), facts_: facts,
+		accounts: map[string]*sync.Mutex{}, talks: map[string]*sync.Mutex{}, origins: map[string]*originState{}, copies: map[string]*copyState{},
+		asking: map[string]time.Time{}, wake: make(chan struct{}, 1),
+	}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	return a, nil
+}
+
+// Start opens what the records say is open, and keeps asking peers where the
+// records say that their word is needed.
+func (a *Agent) Start() error {
+	known, err := a.host.Accounts()
+	if err != nil {
+		return err
+	}
+	all := append(known, a.keeper.Accounts()...)
+	slices.Sort(all)
+	for _, account := range slices.Compact(all) {
+		a.setDoors(account)
+	}
+	a.work.Go(a.follow)
+	return nil
+}
+
+// ServeListener answers calls until Stop. The listener hands out streams that
+// are already trusted to come from this server's administrator.
+func (a *Agent) ServeListener(l net.Listener) error {
+	a.grpc = grpc.NewServer(
+		grpc.ForceServerCodec(newCodec()),
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
+		grpc.MaxConcurrentStreams(256),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 15 * time.Second, Timeout: 10 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+	)
+	a.grpc.RegisterService(service(), a)
+	return a.grpc.Serve(l)
+}
+
+// Stop ends calls and background work. Records are as they are: the next
+// instance goes on from them.
+func (a *Agent) Stop() {
+	a.cancel()
+	if a.grpc != nil {
+		a.grpc.Stop()
+	}
+	a.work.Wait()
+	a.closeSessions("")
+	a.peers.close()
+}
+
+// lock serialises what changes one account's record and doors.
+func (a *Agent) lock(account string) (unlock func()) { return a.lockIn(a.accounts, account) }
+
+// talk serialises the questions about one account to its peer. It is held
+// while the answer is awaited, so it is never taken under lock.
+func (a *Agent) talk(account string) (unlock func()) { return a.lockIn(a.talks, account) }
+
+func (a *Agent) lockIn(set map[string]*sync.Mutex, account string) (unlock func()) {
+	a.mu.Lock()
+	m := set[account]
+	if m == nil {
+		m = &sync.Mutex{}
+		set[account] = m
+	}
+	a.mu.Unlock()
+	m.Lock()
+	return m.Unlock
+}
+
+// setDoors brings an account's doors in line with its record. It is the only
+// place that opens anything; the record is durable before it is called.
+func (a *Agent) setDoors(account string) {
+	s := a.keeper.Status(account)
+	doors, front := DoorsClosed, ""
+	switch s.Record.State {
+	case ownership.Frozen, ownership.Prepared:
+		doors = DoorsHeld
+	case ownership.Moved:
+		// Until the peer is known to serve, front connections wait here rather
+		// than meet a closed door there.
+		doors = DoorsHeld
+		if s.Record.Confirmed {
+			doors, front = DoorsRedirect, s.Record.Peer.Front
+		}
+	case ownership.Staged:
+		if s.Record.Peer.Front != "" {
+			doors, front = DoorsRedirect, s.Record.Peer.Front
+		}
+	}
+	if s.Serves {
+		doors = DoorsServe
+	}
+	if err := a.host.Open(account, doors, front, s.Record.Epoch); err != nil {
+		a.log.Error("doors", "account", account, "doors", doors, "error", err)
+	}
+}
+
+// refused makes a keeper's refusal recognisable on the other side.
+func refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch ownership.RefusedBy(err) {
+	case "":
+		return err
+	case ownership.GuardTerm:
+		return fmt.Errorf("%w: %w", providers.ErrSuperseded, err)
+	}
+	return fmt.Errorf("%w: %w", providers.ErrRefused, err)
+}
+
+func (a *Agent) identity(context.Context, *nothing) (*providers.Identity, error) {
+	id := a.host.Identity()
+	return &id, nil
+}
+
+// survey adds to what the host finds what the records say.
+func (a *Agent) survey(ctx context.Context, _ *nothing) (*schema.FoundServer, error) {
+	s, err := a.host.Survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Agent = Version
+	server, ok := a.keeper.Server()
+	if !ok {
+		s.Error = "the server's own record is unreadable"
+	}
+	s.Known = server.Known
+	a.mu.Lock()
+	s.Claim = schema.Claim{Term: server.Term, Migration: server.Migration, Name: a.name, Holder: a.holder}
+	a.mu.Unlock()
+	if server.Seal != nil {
+		s.Seal = &schema.Seal{Number: server.Seal.Number, Epochs: server.Seal.Epochs}
+	}
+	for _, l := range server.Lineage {
+		s.Lineage = append(s.Lineage, l.Machine)
+	}
+	s.Facts = a.facts_.all()
+	byName := map[string]*schema.FoundAccount{}
+	for _, f := range s.Accounts {
+		byName[f.Name] = f
+	}
+	for _, name := range a.keeper.Accounts() {
+		if byName[name] == nil {
+			f := &schema.FoundAccount{Name: name}
+			byName[name] = f
+			s.Accounts = append(s.Accounts, f)
+		}
+	}
+	for _, f := range s.Accounts {
+		f.Owner = ownershipOf(a.keeper.Status(f.Name))
+	}
+	slices.SortFunc(s.Accounts, func(x, y *schema.FoundAccount) int { return compareStrings(x.Name, y.Name) })
+	return s, nil
+}
+
+func compareStrings(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func ownershipOf(s ownership.Status) schema.Ownership {
+	o := schema.Ownership{
+		State: s.Record.State.String(), Migration: s.Record.Migration, Epoch: s.Record.Epoch,
+		Peer: s.Record.Peer.Machine, Confirmed: s.Record.Confirmed, Serves: s.Serves, Blocker: s.Record.Blocker,
+	}
+	if !s.Record.Token.IsZero() {
+		o.Token = s.Record.Token.String()
+	}
+	switch {
+	case s.Record.State == ownership.Unreadable:
+		o.State, o.Blocker = schema.StateUnknown, "both copies of its ownership record are unreadable: "+s.Note
+	case s.Pending:
+		o.Blocker = "the server was started again and waits for the word of its peer before it opens the account: " + s.Note
+	}
+	return o
+}
+
+func (a *Agent) status(_ context.Context, q *accountRequest) (*schema.Ownership, error) {
+	o := ownershipOf(a.keeper.Status(q.Account))
+	return &o, nil
+}
+
+// stop ends the server's process once the answer is out.
+func (a *Agent) stop(context.Context, *nothing) (*nothing, error) {
+	a.work.Go(func() {
+		time.Sleep(50 * time.Millisecond)
+		a.host.Exit()
+	})
+	return &nothing{}, nil
+}
+
+// claim makes a run the one whose orders count here. What older runs have under
+// way is ended, and what they froze is thawed, before it answers.
+func (a *Agent) claim(ctx context.Context, q *providers.ClaimRequest) (*providers.Claimed, error) {
+	migration := q.Migration
+	if migration == "" {
+		migration = a.knownMigration(q.Name)
+	}
+	c, err := a.keeper.BeginClaim(migration, q.Nonce, q.AtLeast)
+	if err != nil {
+		return nil, a.nameHolder(refused(err))
+	}
+	a.mu.Lock()
+	a.holder, a.name = q.Holder, q.Name
+	a.mu.Unlock()
+	a.endOlder(c.Term)
+	for {
+		err := a.keeper.FinishClaim(c.Term)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ownership.ErrDraining) {
+			return nil, a.nameHolder(refused(err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("claim: %w", ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	a.poke()
+	return &providers.Claimed{Term: c.Term, Migration: migration, Machine: a.host.Identity().Machine}, nil
+}
+
+// nameHolder adds who steers the server now, so that the loser can say it.
+func (a *Agent) nameHolder(err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil && a.holder != "" && errors.Is(err, providers.ErrSuperseded) {
+		return fmt.Errorf("%w (held by %s)", err, a.holder)
+	}
+	return err
+}
+
+// knownMigration adopts the id that this server already knows for a name, or
+// makes one: two projects that both say "spring" do not meet.
+func (a *Agent) knownMigration(name string) string {
+	if id := a.facts_.migration(name); id != "" {
+		return id
+	}
+	return rand.Text()
+}
+
+// endOlder ends what runs of older terms left: sessions, and frozen accounts,
+// which nobody could commit any more.
+func (a *Agent) endOlder(term uint64) {
+	a.closeSessionsBelow(term)
+	for _, account := range a.keeper.Accounts() {
+		s := a.keeper.Status(account)
+		if s.Record.State == ownership.Frozen && s.Record.Token.Term < term {
+			if err := a.thawNow(account, s.Record.Token, "another run has claimed the server"); err != nil {
+				a.log.Error("thaw", "account", account, "error", err)
+			}
+		}
+	}
+}

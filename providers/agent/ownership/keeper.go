@@ -1,0 +1,407 @@
+package ownership
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// MaxLease bounds how long an account may stay frozen without a Renew.
+const MaxLease = 10 * time.Minute
+
+const (
+	maxName   = 256 // bytes of a boot id, an instance, a digest, a nonce, a migration
+	maxReason = 512 // bytes of a blocker
+	maxPast   = 16  // nonces remembered after they lost their claim
+)
+
+const serverBlob = "server"
+
+func accountBlob(account string) string { return "account/" + account }
+
+// Options say under which circumstances the keeper runs.
+type Options struct {
+	Machine  string // this server's identity; a reinstallation makes a new one
+	Boot     string // changes with every boot
+	Instance string // changes with every start of the agent
+
+	// Known says that accounts may have lived here before Stopover came: one
+	// without a record is then Unmanaged, and not Unknown. It is written down
+	// when the keeper is opened for the first time and ignored afterwards.
+	Known bool
+
+	// Now returns the time since boot (CLOCK_BOOTTIME, which goes on while the
+	// machine sleeps). Only differences count.
+	Now func() time.Duration
+
+	// Nonce returns a string that was never used before; nil means a random one.
+	Nonce func() string
+}
+
+// Keeper holds one server's records and makes every change to them. Its methods
+// are atomic: check, write durably, return. They never wait for a door, a stream
+// or the network; the agent around it does that, and tells. They may be called
+// from several goroutines.
+type Keeper struct {
+	mu             sync.Mutex
+	disk           Disk
+	options        Options
+	server         ServerRecord
+	serverBlob     blob
+	serverReadable bool
+	accounts       map[string]*holding
+	streams        map[uint64]*streaming
+	lastStream     uint64
+	actions        []Action
+	mutant         mutant
+}
+
+// mutant lets tests break the keeper on purpose, to see that they notice, and
+// see which rows of the table were used.
+type mutant struct {
+	seen      func(from State, event Event, to State, by Guard) // by: the guard that refused
+	without   []Guard
+	extra     []Transition
+	unsettled bool // do not rewrite what a predecessor may have left unsynced
+}
+
+func (m *mutant) lacks(g Guard) bool { return slices.Contains(m.without, g) }
+
+// holding is an account's record and what only this instance knows about it.
+type holding struct {
+	rec       Record
+	blob      blob
+	stored    bool          // the blob exists
+	settled   bool          // what was read at start is known to be on stable storage
+	deadline  time.Duration // Frozen: end of the lease
+	closed    bool          // Frozen: closing is complete
+	thawed    bool          // was found frozen at start
+	preparing Token         // Staged: a prepare is under way
+	question  string        // nonce of the newest question to the peer
+	note      string        // what last kept it closed
+}
+
+// ErrOtherMachine is returned by Open for a disk whose records were written on
+// another machine: it was copied or restored there, and nothing on it counts.
+var ErrOtherMachine = errors.New("the records belong to another machine")
+
+// Open reads all records, ends what an earlier instance left frozen, and
+// returns a keeper whose StartActions say what the agent does next. The caller
+// must hold the lock that lets only one agent run. Records that cannot be read
+// do not fail Open: their accounts stay closed.
+func Open(d Disk, o Options) (*Keeper, error) { return open(d, o, mutant{}) }
+
+func open(d Disk, o Options, m mutant) (*Keeper, error) {
+	if o.Now == nil {
+		return nil, errors.New("open records: no clock")
+	}
+	for _, s := range []string{o.Machine, o.Boot, o.Instance} {
+		if s == "" || len(s) > maxName {
+			return nil, fmt.Errorf("open records: machine, boot and instance need 1 to %d bytes each", maxName)
+		}
+	}
+	if o.Nonce == nil {
+		o.Nonce = rand.Text
+	}
+	k := &Keeper{
+		disk: d, options: o, mutant: m,
+		accounts: map[string]*holding{}, streams: map[uint64]*streaming{},
+	}
+	names, err := d.List()
+	if err != nil {
+		return nil, fmt.Errorf("list records: %w", err)
+	}
+	if err := k.openServer(slices.Contains(names, serverBlob)); err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if account, ok := strings.CutPrefix(name, "account/"); ok {
+			k.actions = append(k.actions, k.openAccount(account))
+		}
+	}
+	return k, nil
+}
+
+// openServer reads or makes the server's own record. One that is lost leaves
+// serverReadable false: accounts that are open stay open, everything that
+// needs a claim is refused until RebuildServer.
+func (k *Keeper) openServer(exists bool) error {
+	k.serverBlob = blob{name: serverBlob, size: ServerSlotSize}
+	if !exists {
+		k.server = ServerRecord{Machine: k.options.Machine, Known: k.options.Known}
+		if err := k.serverBlob.create(k.disk, encodeServer(k.server)); err != nil {
+			return fmt.Errorf("create the server's record: %w", err)
+		}
+		k.serverReadable = true
+		return nil
+	}
+	payload, err := k.serverBlob.load(k.disk)
+	if err != nil {
+		return nil
+	}
+	s, err := decodeServer(payload)
+	if err != nil {
+		return nil
+	}
+	if s.Machine != k.options.Machine {
+		return fmt.Errorf("open records of machine %q on %q: %w", s.Machine, k.options.Machine, ErrOtherMachine)
+	}
+	if !k.mutant.unsettled {
+		if err := k.serverBlob.save(k.disk, payload); err != nil {
+			return fmt.Errorf("write the server's record again: %w", err)
+		}
+	}
+	k.server, k.serverReadable = s, true
+	return nil
+}
+
+// openAccount reads one account's record and applies the table "On start of an
+// agent".
+func (k *Keeper) openAccount(account string) Action {
+	h := &holding{stored: true, blob: blob{name: accountBlob(account), size: SlotSize}}
+	k.accounts[account] = h
+	payload, err := h.blob.load(k.disk)
+	if err == nil {
+		h.rec, err = decodeRecord(payload)
+	}
+	if err == nil && h.rec.Account != account {
+		err = fmt.Errorf("it is about %q", h.rec.Account)
+	}
+	if err != nil {
+		h.rec = Record{Account: account, State: Unreadable}
+		h.note = err.Error()
+		return k.action(h)
+	}
+	if h.rec.State == Frozen {
+		if err := k.thawAtStart(h); err != nil {
+			h.note = err.Error()
+		}
+		h.thawed = h.rec.State == Active
+		return k.action(h)
+	}
+	if err := k.settle(h); err != nil {
+		h.note = err.Error()
+	}
+	return k.action(h)
+}
+
+// thawAtStart ends a cutover whose holder is gone. The record keeps the boot
+// id it was frozen under, so that it stays closed after a reboot until the
+// peer has answered.
+func (k *Keeper) thawAtStart(h *holding) error {
+	return k.put(h, thawed(h.rec, h.rec.Token))
+}
+
+// settle writes a record again that was read at start: its writer may have been
+// killed between writing and syncing, and then a power loss would take back
+// what this instance has told others.
+func (k *Keeper) settle(h *holding) error {
+	if h.settled || k.mutant.unsettled || !h.stored || h.rec.State == Unreadable {
+		return nil
+	}
+	if err := h.blob.save(k.disk, encodeRecord(h.rec)); err != nil {
+		return fmt.Errorf("write the record of %q again: %w", h.rec.Account, err)
+	}
+	h.settled = true
+	return nil
+}
+
+// action tells what follows from a record.
+func (k *Keeper) action(h *holding) Action {
+	r := h.rec
+	a := Action{Account: r.Account, Peer: r.Peer, Token: r.Token, Reason: h.note}
+	switch r.State {
+	case Active:
+		a.Kind = Serve
+		switch {
+		case r.Blocker != "":
+			a.Kind, a.Reason = Fenced, r.Blocker
+		case k.pending(r):
+			a.Kind = AskPeer
+		case h.thawed:
+			a.Kind = Thawed
+		}
+	case Prepared:
+		a.Kind = PollOrigin
+	case Moved:
+		a.Kind = RedirectPoke
+		if r.Confirmed {
+			a.Kind = Redirect
+		}
+	case Unreadable:
+		a.Kind = Unread
+	}
+	return a
+}
+
+// StartActions returns what Open found to do, in the order of the accounts'
+// names. It does not change afterwards; Next tells the same of one account now.
+func (k *Keeper) StartActions() []Action { return slices.Clone(k.actions) }
+
+// Next returns what the agent has to do about an account now, by its record.
+func (k *Keeper) Next(account string) Action {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.action(k.holding(account))
+}
+
+// pending reports whether an owner was started again on a new boot and does
+// not know yet whether its peer has taken over meanwhile (F11).
+func (k *Keeper) pending(r Record) bool {
+	if r.State != Active || !r.Paired || r.Boot == k.options.Boot || k.mutant.lacks(GuardSettled) {
+		return false
+	}
+	e, ok := k.server.inherited(r.Peer.Machine, r.Account)
+	return !ok || e > r.Epoch
+}
+
+// holding returns what is known of an account; for one without a record a
+// fresh value that put will store.
+func (k *Keeper) holding(account string) *holding {
+	if h := k.accounts[account]; h != nil {
+		return h
+	}
+	r := Record{Account: account, State: Unknown}
+	if k.serverReadable && k.server.Known {
+		r.State = Unmanaged
+	}
+	return &holding{rec: r, settled: true, blob: blob{name: accountBlob(account), size: SlotSize}}
+}
+
+// call begins the description of an event.
+func (k *Keeper) call(event Event, account string, to State) *call {
+	h := k.holding(account)
+	return &call{event: event, account: account, to: to, h: h, rec: h.rec, next: h.rec}
+}
+
+// check looks the event up in the table and asks its guards.
+func (k *Keeper) check(c *call) error {
+	t := k.find(c.rec.State, c.event, c.to)
+	if t == nil {
+		if c.rec.State == Unreadable {
+			return c.refuse(GuardReadable, "its record is lost: rebuild it from the peer")
+		}
+		return c.refuse(GuardState, "possible only from "+origins(c.event))
+	}
+	for _, g := range t.Guards {
+		if k.mutant.lacks(g) {
+			continue
+		}
+		if why := guards[g](k, c); why != "" {
+			return k.saw(c, g, why)
+		}
+	}
+	return k.saw(c, "", "")
+}
+
+// saw reports the verdict to a test that listens.
+func (k *Keeper) saw(c *call, by Guard, why string) error {
+	if k.mutant.seen != nil {
+		k.mutant.seen(c.rec.State, c.event, c.to, by)
+	}
+	if by == "" {
+		return nil
+	}
+	return c.refuse(by, why)
+}
+
+func origins(event Event) string {
+	var s []string
+	for _, t := range transitions {
+		if t.Event == event && !slices.Contains(s, t.From.String()) {
+			s = append(s, t.From.String())
+		}
+	}
+	return strings.Join(s, " or ")
+}
+
+func (c *call) refuse(g Guard, why string) error {
+	return &Refusal{Event: c.event, Guard: g, Account: c.account, State: c.rec.State, Reason: why}
+}
+
+// apply checks the event and writes c.next, durably.
+func (k *Keeper) apply(c *call) error {
+	c.next.State = c.to
+	if err := k.check(c); err != nil {
+		return err
+	}
+	if err := k.put(c.h, c.next); err != nil {
+		return fmt.Errorf("%s %q: %w", c.event, c.account, err)
+	}
+	return nil
+}
+
+// put writes a record. If that fails, what is in memory stays as it was: both
+// the old and the new record may be found at the next start, and every event
+// is safe with either.
+func (k *Keeper) put(h *holding, next Record) error {
+	payload := encodeRecord(next)
+	if !h.stored {
+		if err := h.blob.create(k.disk, payload); err != nil {
+			return fmt.Errorf("create its record: %w", err)
+		}
+		h.stored = true
+		k.accounts[next.Account] = h
+	} else if err := h.blob.save(k.disk, payload); err != nil {
+		return fmt.Errorf("write its record: %w", err)
+	}
+	h.rec, h.settled, h.thawed = next, true, false
+	return nil
+}
+
+// putServer writes the server's record.
+func (k *Keeper) putServer(next ServerRecord) error {
+	if err := k.serverBlob.save(k.disk, encodeServer(next)); err != nil {
+		return fmt.Errorf("write the server's record: %w", err)
+	}
+	k.server = next
+	return nil
+}
+
+// Server returns the server's record; ok is false if it is unreadable.
+func (k *Keeper) Server() (s ServerRecord, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.server.Clone(), k.serverReadable
+}
+
+// Accounts returns the names of all accounts with a record, sorted.
+func (k *Keeper) Accounts() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Sorted(maps.Keys(k.accounts))
+}
+
+// Status returns all that is known about an account, with or without a record.
+func (k *Keeper) Status(account string) Status {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.holding(account)
+	s := Status{
+		Record: h.rec.Clone(), Serves: k.serves(h.rec), Pending: k.pending(h.rec),
+		Preparing: h.preparing, Streams: k.streaming(account), Note: h.note,
+	}
+	if h.rec.State == Frozen {
+		s.DoorsClosed = h.closed
+		s.Remaining = max(0, h.deadline-k.options.Now())
+	}
+	return s
+}
+
+// Serves reports whether this server may serve an account's users right now.
+// The agent opens doors only while it holds.
+func (k *Keeper) Serves(account string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.serves(k.holding(account).rec)
+}
+
+func (k *Keeper) serves(r Record) bool {
+	return r.State == Unmanaged || r.State == Active && r.Blocker == "" && !k.pending(r)
+}

@@ -1,0 +1,351 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"github.com/stopover/stopover/providers/agent"
+	"github.com/stopover/stopover/providers/agent/ownership"
+	"github.com/stopover/stopover/providers/local/description"
+	"github.com/stopover/stopover/providers/local/front"
+	"github.com/stopover/stopover/providers/local/program"
+	"github.com/stopover/stopover/providers/local/sqlite"
+)
+
+// Process are the parts of a server's process that a harness may replace.
+type Process struct {
+	Dial agent.Dialer // to peers; default Dial
+	Log  io.Writer    // default standard error
+}
+
+// Main is the process of one pocket server. It returns the exit status.
+func (p Process) Main(dir string) int {
+	out := p.Log
+	if out == nil {
+		out = os.Stderr
+	}
+	log := hclog.New(&hclog.LoggerOptions{Name: "pocket", Level: hclog.Info, Output: out})
+	err := p.run(dir, log)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errRunning):
+		log.Info("another process serves this directory")
+		return exitRunning
+	}
+	log.Error("pocket server ended", "error", err)
+	return 1
+}
+
+func (p Process) run(dir string, log hclog.Logger) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	held, err := lock(dir)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if err := finishReinstall(dir); err != nil {
+		return fmt.Errorf("reinstall: %w", err)
+	}
+	h, err := newHost(dir, log)
+	if err != nil {
+		return err
+	}
+	a, err := newAgent(h, p.Dial, log)
+	if err != nil {
+		return err
+	}
+	l, err := listenAgent(dir)
+	if err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	var once sync.Once
+	end := func() { once.Do(func() { close(ended) }) }
+	h.exit = end
+	h.listenConfigured(ended)
+	if err := a.Start(); err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
+	served := make(chan error, 1)
+	go func() { served <- a.ServeListener(&watched{l, h}) }()
+	go h.endIdle(ended, end)
+	log.Info("up", "dir", dir, "machine", h.machine, "boot", h.boot)
+	select {
+	case <-ended:
+	case <-signals:
+	case err = <-served:
+	}
+	return errors.Join(err, h.shutDown(a))
+}
+
+// shutDown ends the server in order: no call, no request, no program is left.
+func (h *Host) shutDown(a *agent.Agent) error {
+	a.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := h.front.Close(ctx)
+	found, ferr := h.programs.Found()
+	err = errors.Join(err, ferr)
+	for name := range found {
+		err = errors.Join(err, h.stop(ctx, name))
+	}
+	h.programs.Close()
+	return err
+}
+
+func newHost(dir string, log hclog.Logger) (*Host, error) {
+	d, err := description.ReadServer(dir)
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{dir: dir, log: log, desc: d, doors: map[string]*door{}, sqlite: &sqlite.Keeper{}, busy: time.Now()}
+	for _, sub := range []string{accountsDir, recordsDir, spoolDir} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o711); err != nil {
+			return nil, err
+		}
+	}
+	if h.machine, err = machineID(dir); err != nil {
+		return nil, err
+	}
+	if h.boot, err = bootID(dir); err != nil {
+		return nil, err
+	}
+	run, err := program.RunDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	h.programs, err = program.New(program.Options{Machine: h.machine, RunDir: run, Grace: 2 * time.Second, Logger: log.Named("program")})
+	if err != nil {
+		return nil, err
+	}
+	h.front = front.New(front.Options{HTTPPort: d.HTTPPort, SMTPPort: d.SMTPPort, Hostname: "localhost",
+		SpoolDir: filepath.Join(dir, spoolDir), Logger: log.Named("front")})
+	return h, nil
+}
+
+func newAgent(h *Host, dial agent.Dialer, log hclog.Logger) (*agent.Agent, error) {
+	if dial == nil {
+		dial = Dial
+	}
+	disk, err := ownership.OpenFileDisk(filepath.Join(h.dir, recordsDir, "accounts"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = os.Stat(filepath.Join(h.dir, freshFile))
+	keeper, err := ownership.Open(disk, ownership.Options{
+		Machine: h.machine, Boot: h.boot, Instance: randomID(), Known: err != nil, Now: sinceBoot,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return agent.New(agent.Options{Keeper: keeper, Host: h, Log: log.Named("agent"), Dial: dial, Facts: filepath.Join(h.dir, factsFile)})
+}
+
+// sinceBoot is the machine's own clock, which no change of the date touches.
+func sinceBoot() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		panic(err) // every Linux since 2.6.39 has it
+	}
+	return time.Duration(t.Nano())
+}
+
+// listenAgent opens the socket that only this user can reach.
+func listenAgent(dir string) (net.Listener, error) {
+	p, d, err := socketPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	if d != nil {
+		defer d.Close()
+	}
+	// The lock is ours: whatever socket is there belongs to a process that died.
+	if err := os.Remove(p); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", p)
+	if err != nil {
+		return nil, err
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // the path may name a descriptor that is closed by then
+	return l, os.Chmod(p, 0o600)
+}
+
+// watched lets in only processes of this user (or root) and counts them, so
+// that a server in use is not taken for idle.
+type watched struct {
+	net.Listener
+	h *Host
+}
+
+func (w *watched) Accept() (net.Conn, error) {
+	for {
+		c, err := w.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if err := sameUser(c); err != nil {
+			w.h.log.Warn("refused a connection", "error", err)
+			_ = c.Close()
+			continue
+		}
+		w.h.use(1)
+		return &counted{Conn: c, h: w.h}, nil
+	}
+}
+
+type counted struct {
+	net.Conn
+	h    *Host
+	once sync.Once
+}
+
+func (c *counted) Close() error {
+	c.once.Do(func() { c.h.use(-1) })
+	return c.Conn.Close()
+}
+
+func sameUser(c net.Conn) error {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return fmt.Errorf("not a unix socket")
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Ucred
+	var cerr error
+	if err := raw.Control(func(fd uintptr) { cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+		return err
+	}
+	if cerr != nil {
+		return cerr
+	}
+	if int(cred.Uid) != os.Geteuid() && cred.Uid != 0 {
+		return fmt.Errorf("process %d of user %d", cred.Pid, cred.Uid)
+	}
+	return nil
+}
+
+func (h *Host) use(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.calls += n
+	h.busy = time.Now()
+}
+
+// idleOption is how long the process stays without calls and requests, as a
+// duration; "0" means for ever.
+const (
+	idleOption  = "idle"
+	idleDefault = time.Hour
+)
+
+func (h *Host) endIdle(ended <-chan struct{}, end func()) {
+	limit := idleDefault
+	if v, ok := h.description().Options[idleOption]; ok {
+		if d, err := time.ParseDuration(v); err == nil {
+			limit = d
+		}
+	}
+	if limit <= 0 {
+		return
+	}
+	tick := time.NewTicker(min(limit, time.Minute))
+	defer tick.Stop()
+	var last uint64
+	for {
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+		}
+		now := h.requests()
+		h.mu.Lock()
+		if now != last || h.calls > 0 {
+			h.busy, last = time.Now(), now
+		}
+		idle := time.Since(h.busy)
+		h.mu.Unlock()
+		if idle >= limit {
+			h.log.Info("idle", "for", idle)
+			end()
+			return
+		}
+	}
+}
+
+// requests counts what users asked of all accounts.
+func (h *Host) requests() uint64 {
+	h.mu.Lock()
+	names := make([]string, 0, len(h.doors))
+	for n := range h.doors {
+		names = append(names, n)
+	}
+	h.mu.Unlock()
+	var n uint64
+	for _, name := range names {
+		c := h.front.Counters(name)
+		n += c.Served + c.Redirected + c.Failed + c.Delivered + c.Relayed + c.Deferred
+	}
+	return n
+}
+
+// listenConfigured answers on the addresses that this server had last. One
+// that somebody else has is tried again until it is free: a server that was
+// killed may leave its address busy for a moment.
+func (h *Host) listenConfigured(ended <-chan struct{}) {
+	d := h.description()
+	want := d.Serves
+	if v, ok := d.Options[listeningOption]; ok {
+		want = strings.Fields(v)
+	}
+	for _, a := range want {
+		if err := h.front.Listen(a); err == nil {
+			continue
+		}
+		go h.listenLater(a, ended)
+	}
+}
+
+func (h *Host) listenLater(address string, ended <-chan struct{}) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+		}
+		// Meanwhile it may have been given to another server for good.
+		if v, ok := h.description().Options[listeningOption]; ok && !strings.Contains(" "+v+" ", " "+address+" ") {
+			return
+		}
+		err := h.front.Listen(address)
+		if err == nil {
+			return
+		}
+		if n%50 == 0 {
+			h.log.Warn("listen", "address", address, "error", err)
+		}
+	}
+}

@@ -1,0 +1,307 @@
+// Package providers says how to speak to servers: what a provider can do, what
+// a survey finds, and what passes between an origin and a receiver. Providers
+// never decide; package plan never sees them.
+//
+// Whatever writes here is idempotent: a call whose work is already done
+// succeeds. Every write carries the term of the run's claim, and a server
+// refuses a term that is not its newest.
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stopover/stopover/schema"
+)
+
+// Kind is one entry of the registry: what the program knows of a kind of
+// server before it opens one.
+type Kind struct {
+	Name    string
+	Doc     string
+	Options []Option
+	Open    func(ctx context.Context, s schema.Server, env Env) (Server, error)
+}
+
+// Option is one setting of a server of a kind. The configuration is checked
+// against it; reference and Terraform schema are made from it.
+type Option struct {
+	Name     string
+	Type     string // string | number | bool | duration | bytes
+	Doc      string
+	Default  string
+	Required bool
+	Example  string
+}
+
+// Env is what a provider may use of its surroundings.
+type Env struct {
+	Dir        string // of the configuration; relative addresses start here
+	Executable string // the program that pocket servers are started from
+}
+
+// Server is an opened server. Survey is the one method all have; the other
+// capabilities are fields of Abilities, each nil where the provider cannot,
+// with its reason in Cannot.
+type Server interface {
+	Survey(ctx context.Context, opts SurveyOptions) (*schema.FoundServer, error)
+	Abilities() Abilities
+	Close() error
+}
+
+// SurveyOptions narrow a survey.
+type SurveyOptions struct {
+	Progress func(done, total int) // may be nil
+}
+
+// Abilities are what an opened server can do beyond being surveyed.
+type Abilities struct {
+	Owner    Owner
+	Copier   Copier
+	Machine  Machine
+	Runtimes Runtimes
+	Keeper   FactKeeper
+	Disposer Disposer
+	Cannot   map[schema.Capability]string
+}
+
+// ErrUnreachable is wrapped by errors of a server that should be there and does
+// not answer; ErrAbsent by those of a server that is not there at all.
+var (
+	ErrUnreachable = errors.New("server does not answer")
+	ErrAbsent      = errors.New("server is not there")
+	// ErrTemporary is wrapped by errors that say that the same call may go
+	// through later. Nothing else is ever repeated.
+	ErrTemporary = errors.New("temporary")
+	// ErrSuperseded: a newer run has claimed the server. The run must stop.
+	ErrSuperseded = errors.New("another run has claimed the server")
+	// ErrRefused is wrapped by refusals of the ownership protocol.
+	ErrRefused = errors.New("refused")
+)
+
+// Token names one attempt at a switch.
+type Token struct {
+	Term uint64
+	N    uint64
+}
+
+// String is "term.n", as ownership records show it.
+func (t Token) String() string { return fmt.Sprintf("%d.%d", t.Term, t.N) }
+
+// ParseToken reads what String wrote.
+func ParseToken(s string) (Token, error) {
+	term, n, ok := strings.Cut(s, ".")
+	t := Token{}
+	var err, errN error
+	t.Term, err = strconv.ParseUint(term, 10, 64)
+	t.N, errN = strconv.ParseUint(n, 10, 64)
+	if !ok || err != nil || errN != nil {
+		return Token{}, fmt.Errorf("token %q is not of the form term.n", s)
+	}
+	return t, nil
+}
+
+// Peer is how one server's agent finds the other's.
+type Peer struct {
+	Machine    string // machine identity
+	Agent      string // address of its agent
+	Front      string // address its users' front answers on directly, whoever holds the service addresses
+	Credential string // shared by the two agents for one account; secret
+}
+
+// ClaimRequest asks to steer a server. A repeated nonce makes no new term.
+type ClaimRequest struct {
+	Migration string // id; empty asks the server to say which it knows of this Name
+	Name      string // of the migration in its config
+	Nonce     string
+	Holder    string // who, for messages: user@host (pid)
+	// AtLeast is the lowest term that will do. A run goes round its servers with
+	// one nonce until all have given it the same term, so that tokens can be
+	// compared on both.
+	AtLeast uint64
+}
+
+// Claimed answers a claim.
+type Claimed struct {
+	Term      uint64
+	Migration string // id
+	Machine   string
+}
+
+// Owner changes records: who owns an account. Freeze answers only when closing
+// is complete. All of it is idempotent by token.
+type Owner interface {
+	Claim(ctx context.Context, r ClaimRequest) (Claimed, error)
+	Identity(ctx context.Context) (Identity, error)
+	Pair(ctx context.Context, term uint64, account string, epoch uint64, peer Peer) error
+	Stage(ctx context.Context, term uint64, account string, epoch uint64, peer Peer) error
+	Freeze(ctx context.Context, r FreezeRequest) (Frozen, error)
+	Renew(ctx context.Context, term uint64, account string, t Token) error
+	Thaw(ctx context.Context, account string, t Token, reason string) error
+	PrepareCopy(ctx context.Context, term uint64, account string, t Token, digest string) (Receipt, error)
+	Commit(ctx context.Context, term uint64, account string, t Token, r Receipt) error
+	Activate(ctx context.Context, account string, t Token) (Activation, error)
+	Confirm(ctx context.Context, account string, epoch uint64) error
+	Status(ctx context.Context, account string) (schema.Ownership, error)
+	Seal(ctx context.Context, term uint64, machine string, epochs map[string]uint64) (number uint64, err error)
+	Unseal(ctx context.Context, term uint64, number uint64) error
+	Stub(ctx context.Context, term uint64, account string, epoch uint64, peer Peer) error
+	DeclareLost(ctx context.Context, account string, peerMachine string) error
+}
+
+// Identity is what two agents need to know of each other.
+type Identity struct {
+	Machine string
+	Agent   string
+	Front   string // opaque to the tool; the peer's redirect uses it
+	HTTP    string // host:port on which the server's own front answers HTTP, for probes
+}
+
+// FreezeRequest holds an account still for a cutover.
+type FreezeRequest struct {
+	Term    uint64
+	Account string
+	Token   Token
+	Machine string // expected identity of the origin
+	Epoch   uint64 // expected epoch
+	Lease   time.Duration
+}
+
+// Frozen answers a freeze. The account's objects as they are now.
+type Frozen struct {
+	Databases []schema.Database
+	Held      time.Duration // how long closing took
+}
+
+// Receipt is the receiver's word that the copy is complete, synced and compared.
+type Receipt struct {
+	Account string
+	Token   Token
+	Machine string
+	Epoch   uint64 // e+1
+	Digest  string
+	MAC     []byte // signed with the credential that the two agents share
+}
+
+// Activation answers an activation.
+type Activation struct {
+	State string // active | staged (the token was void) | prepared (the origin did not answer)
+	Epoch uint64
+	Why   string
+}
+
+// Origin is serialisable data with a one-time credential: whoever holds it may
+// pull one account's data of one term. The bytes go from server to server.
+type Origin struct {
+	Agent      string
+	Machine    string
+	Account    string
+	Term       uint64
+	Credential string
+}
+
+// Pass is how far a copy goes.
+type Pass string
+
+// Passes. Bulk and warm run while the account is in use; a warm pass leaves
+// sessions open at the origin that make what follows cheap. Catch-up sends what
+// came since the warm pass, right before the cut. Final is after the freeze.
+const (
+	PassBulk    Pass = "bulk"
+	PassWarm    Pass = "warm"
+	PassCatchUp Pass = "catch_up"
+	PassFinal   Pass = "final"
+)
+
+// PullRequest asks a receiver to bring one part of its staged copy up to date.
+type PullRequest struct {
+	Origin Origin
+	Term   uint64
+	Part   string // files | mail | databases
+	Pass   Pass
+	Token  Token    // final only
+	Force  []string // paths to send again in whole, after a comparison found them different
+}
+
+// Progress of a long call.
+type Progress struct {
+	Bytes, BytesTotal int64
+	Items, ItemsTotal int64
+	Note              string
+}
+
+// Pulled says what a pull did.
+type Pulled struct {
+	Bytes    int64 // sent
+	Items    int64
+	Total    int64 // bytes the part has
+	Duration time.Duration
+	Notes    []string // what people must know, e.g. a database without WAL
+	Altered  []schema.Finding
+}
+
+// Compared is the result of comparing the two sides of one account.
+type Compared struct {
+	Equal       bool
+	Digest      string
+	Hashed      int64    // bytes hashed now; the rest was hashed before and is proved unchanged
+	Differences []string // part and path, bounded
+	Paths       map[string][]string
+}
+
+// Copier is what origin and receiver do for a copy.
+type Copier interface {
+	// Origin opens one account for pulling.
+	Origin(ctx context.Context, term uint64, account string) (Origin, error)
+	// Pull runs on the receiver; it dials the origin itself.
+	Pull(ctx context.Context, r PullRequest, progress func(Progress)) (Pulled, error)
+	// Compare runs on the receiver, which asks the origin for its side.
+	Compare(ctx context.Context, o Origin, term uint64, t Token) (Compared, error)
+	// CloseOrigin ends the sessions that warm passes keep open.
+	CloseOrigin(ctx context.Context, account string) error
+}
+
+// Machine is what can be done to a whole server.
+type Machine interface {
+	Provision(ctx context.Context, like *schema.FoundServer, architecture schema.Architecture) error
+	// Reinstall does nothing unless the order names the current seal and machine.
+	Reinstall(ctx context.Context, term uint64, seal uint64, machine string, architecture schema.Architecture) error
+	// TakeOver listens on another server's service addresses; refused while somebody else does.
+	TakeOver(ctx context.Context, term uint64, seal uint64, machine string, addresses []string) error
+	// GiveBack stops listening on addresses that were taken over.
+	GiveBack(ctx context.Context, term uint64, addresses []string) error
+	// Serve makes the server listen on its own service addresses; Silence stops it.
+	Serve(ctx context.Context, term uint64, addresses []string) error
+	Silence(ctx context.Context, term uint64, seal uint64, addresses []string) error
+	// Inherit records on the transit server whose accounts it took over.
+	Inherit(ctx context.Context, term uint64, machine string, epochs map[string]uint64) error
+	// Release drops the inactive copies of this migration.
+	Release(ctx context.Context, term uint64, accounts []string) error
+}
+
+// Runtimes removes and restores runtimes.
+type Runtimes interface {
+	RemoveRuntime(ctx context.Context, term uint64, r schema.Runtime) error
+	RestoreRuntime(ctx context.Context, term uint64, r schema.Runtime) error
+}
+
+// Disposer carries out dispositions.
+type Disposer interface {
+	// ArchiveAccount writes a verified archive outside what the wipe destroys and returns its digest.
+	ArchiveAccount(ctx context.Context, term uint64, account string) (digest string, err error)
+	RetireAccount(ctx context.Context, term uint64, account string, epoch uint64) error
+	// DisposeResidue: action is carry, archive or discard. carry and archive return a blob reference.
+	DisposeResidue(ctx context.Context, term uint64, path, action string) (ref string, err error)
+	// PlaceResidue puts a carried thing back on the (new) machine.
+	PlaceResidue(ctx context.Context, term uint64, path, ref string) error
+}
+
+// FactKeeper mirrors facts on a server.
+type FactKeeper interface {
+	AddFacts(ctx context.Context, facts []schema.Fact) error
+	Facts(ctx context.Context) ([]schema.Fact, error)
+}

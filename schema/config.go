@@ -1,0 +1,177 @@
+package schema
+
+import "time"
+
+// Pos is where something was written, for messages only. It is never part of
+// what is compared or digested.
+type Pos struct {
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+}
+
+// Config is what a user wants: one directory of *.stopover.hcl files, resolved
+// (functions, variables and globs done), secrets as references.
+type Config struct {
+	RequiredVersion string            `json:"required_version,omitempty"`
+	State           StateStore        `json:"state"`
+	Providers       []ProviderDefault `json:"providers,omitempty"`
+	Servers         []Server          `json:"servers"`
+	Architectures   []Architecture    `json:"architectures,omitempty"`
+	Processes       []Process         `json:"processes,omitempty"` // own and used built-in ones, by name
+	Migration       Migration         `json:"migration"`
+}
+
+// Server returns the server of that name, or nil.
+func (c *Config) Server(name string) *Server {
+	for i := range c.Servers {
+		if c.Servers[i].Name == name {
+			return &c.Servers[i]
+		}
+	}
+	return nil
+}
+
+// Process returns the process that the migration names, or nil.
+func (c *Config) Process() *Process {
+	for i := range c.Processes {
+		if c.Processes[i].Name == c.Migration.Process {
+			return &c.Processes[i]
+		}
+	}
+	return nil
+}
+
+// Architecture returns the architecture that the migration names, or nil.
+func (c *Config) Architecture() *Architecture {
+	for i := range c.Architectures {
+		if c.Architectures[i].Name == c.Migration.Architecture {
+			return &c.Architectures[i]
+		}
+	}
+	return nil
+}
+
+// StateStore says where the journal and the facts are kept.
+type StateStore struct {
+	Kind    string            `json:"kind"` // "local" (default, in .stopover/)
+	Options map[string]string `json:"options,omitempty"`
+}
+
+// ProviderDefault holds option defaults for all servers of one kind.
+type ProviderDefault struct {
+	Kind    string            `json:"kind"`
+	Options map[string]string `json:"options,omitempty"`
+	Pos     Pos               `json:"-"`
+}
+
+// Server is one machine. Address is how Stopover reaches it at all times;
+// Serves is what users reach and what moves when a server is rerouted.
+type Server struct {
+	Name     string   `json:"name"`
+	Provider string   `json:"provider"`
+	Address  string   `json:"address,omitempty"` // local: the pocket server's directory
+	Serves   []string `json:"serves,omitempty"`
+	Price    string   `json:"price,omitempty"`
+	// Options are checked against the provider's option table, those of its
+	// provider block merged in, and written in one way: sizes in bytes,
+	// durations as time.Duration prints them, a secret as its reference
+	// (env:NAME), never as its value. Defaults are the provider's to fill in.
+	Options map[string]string `json:"options,omitempty"`
+	Pos     Pos               `json:"-"`
+}
+
+// Architecture is what a server offers: runtimes, engines, rules.
+type Architecture struct {
+	Name     string         `json:"name"`
+	OS       string         `json:"os,omitempty"`
+	Runtimes []RuntimeOffer `json:"runtimes,omitempty"`
+	Engines  []EngineOffer  `json:"engines,omitempty"`
+	Removed  []string       `json:"removed,omitempty"` // engines that no longer exist; their databases cannot arrive
+	Pos      Pos            `json:"-"`
+}
+
+// RuntimeOffer is a language runtime and the versions offered of it.
+type RuntimeOffer struct {
+	Name     string   `json:"name"`
+	Versions []string `json:"versions"`
+}
+
+// EngineOffer is a database engine and the version offered.
+type EngineOffer struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Migration is one journey of accounts from Source over Transit back to Source.
+type Migration struct {
+	Name         string            `json:"name"`
+	Process      string            `json:"process"`
+	Architecture string            `json:"architecture,omitempty"`
+	Source       string            `json:"source"`  // name of a server
+	Transit      string            `json:"transit"` // name of a server; the destination when the process is one-way
+	FinishBy     string            `json:"finish_by,omitempty"`
+	SizeBand     int               `json:"size_band"` // percent by which sizes may differ from a saved plan; default 20
+	Accounts     []Account         `json:"accounts,omitempty"`
+	Patterns     []AccountsPattern `json:"patterns,omitempty"`
+	Stays        []Stay            `json:"stays,omitempty"`
+	Residue      []ResidueRule     `json:"residue,omitempty"`
+	Approvals    []Approval        `json:"approvals,omitempty"`
+	Pos          Pos               `json:"-"`
+}
+
+// Account is an account named by the user. Accounts that only a pattern
+// matches get a zero Account with their name.
+type Account struct {
+	Name           string        `json:"name"`
+	After          []string      `json:"after,omitempty"`           // names; some may be picked by a pattern only, or not exist
+	DowntimeBudget time.Duration `json:"downtime_budget,omitempty"` // 0: none
+	Probes         []Probe       `json:"probes,omitempty"`
+	Pos            Pos           `json:"-"`
+}
+
+// AccountsPattern picks accounts found on the servers by glob; see ParseGlob,
+// which accepts each of them.
+type AccountsPattern struct {
+	Include        []string      `json:"include"`
+	Exclude        []string      `json:"exclude,omitempty"`
+	DowntimeBudget time.Duration `json:"downtime_budget,omitempty"`
+	Probes         []Probe       `json:"probes,omitempty"`
+	Pos            Pos           `json:"-"`
+}
+
+// Probe is a functional check of an account, run before and after and compared.
+type Probe struct {
+	Name     string `json:"name"`
+	HTTP     string `json:"http"`               // URL; asked of the server's own address with this Host
+	Status   int    `json:"status,omitempty"`   // 0: whatever the baseline had
+	Contains string `json:"contains,omitempty"` // text that must be in the body
+	Pos      Pos    `json:"-"`
+}
+
+// Stay is the disposition of an account that does not move.
+type Stay struct {
+	Account string `json:"account"`
+	Action  string `json:"action"` // archive | retire | elsewhere
+	Reason  string `json:"reason"`
+	Pos     Pos    `json:"-"`
+}
+
+// ResidueRule is the disposition of something on the source that no account owns.
+type ResidueRule struct {
+	Path   string `json:"path"`
+	Action string `json:"action"` // carry | archive | discard
+	Reason string `json:"reason"`
+	Pos    Pos    `json:"-"`
+}
+
+// Approval closes a gate. Evidence is the digest of the gate's evidence that
+// was looked at, so that an old approval cannot accept a newer copy.
+type Approval struct {
+	Gate     string    `json:"gate"`
+	By       string    `json:"by"`
+	Evidence string    `json:"evidence"`
+	When     time.Time `json:"when,omitzero"`
+	Note     string    `json:"note,omitempty"`
+	Pos      Pos       `json:"-"`
+}

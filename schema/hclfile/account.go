@@ -1,0 +1,261 @@
+package hclfile
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/stopover/stopover/schema"
+)
+
+func (d *decoder) accounts(n *node) []schema.Account {
+	stays := map[string]*node{}
+	for k := range n.each("stays") {
+		stays[k.label] = k
+	}
+	spelled := spelling{}
+	var nodes []*node
+	for k := range n.each("account") {
+		nodes = append(nodes, k)
+		spelled.add(k.label)
+	}
+	var out []schema.Account
+	for _, k := range nodes {
+		d.foundName(k)
+		if s := stays[k.label]; s != nil {
+			d.wrong(k.labelRange, k, "Account both moves and stays",
+				"%q has a stays block at %s. Take out that one, or this one.", k.label, place(s.defRange))
+		}
+		out = append(out, schema.Account{
+			Name:           k.label,
+			After:          d.after(k, spelled, stays),
+			DowntimeBudget: d.duration(k, "downtime_budget"),
+			Probes:         d.probes(k),
+			Pos:            pos(k.defRange),
+		})
+	}
+	d.circles(nodes, out)
+	return out
+}
+
+// foundName checks a name that is found on servers, and so may hold nearly
+// anything.
+func (d *decoder) foundName(n *node) {
+	if strings.ContainsRune(n.label, 0) {
+		d.wrong(n.labelRange, n, "Bad name", "The name %q holds a null character, which no account can have.", n.label)
+		return
+	}
+	if _, err := schema.EscapeName(n.label); err != nil {
+		d.wrong(n.labelRange, n, "Bad name", "This name is too long for an account: escaped, as in the names of steps, it has more than %d bytes.", schema.MaxEscapedName)
+	}
+}
+
+// spelling finds the name of a block for a value that hcl evaluated: values are
+// normalised (NFC), labels stay as they were written, as names on servers do.
+type spelling map[string]string
+
+func (s spelling) add(label string) {
+	key := cty.NormalizeString(label)
+	if _, ok := s[key]; !ok || key == label {
+		s[key] = label
+	}
+}
+
+func (s spelling) of(value string) string {
+	if label, ok := s[value]; ok {
+		return label
+	}
+	return value
+}
+
+func (d *decoder) after(n *node, spelled spelling, stays map[string]*node) []string {
+	out := d.texts(n, "after")
+	for i, name := range out {
+		out[i] = spelled.of(name)
+		if out[i] == n.label {
+			d.wrong(n.at("after"), n, "Account waits for itself", "%q is in its own \"after\". Take it out.", n.label)
+			return nil
+		}
+		if s := stays[out[i]]; s != nil {
+			d.wrong(n.at("after"), n, "Account waits for one that stays",
+				"%q waits for %q, which does not move, see %s. Take it out of \"after\".", n.label, out[i], place(s.defRange))
+			return nil
+		}
+	}
+	return out
+}
+
+// circles reports accounts that wait for each other, once per circle and in the
+// order of waiting, at the account that was declared first.
+func (d *decoder) circles(nodes []*node, accounts []schema.Account) {
+	index := make(map[string]int, len(accounts))
+	for i := range accounts {
+		index[accounts[i].Name] = i
+	}
+	const (
+		unseen = iota
+		open
+		done
+	)
+	state := make([]int, len(accounts))
+	next := make([]int, len(accounts)) // of accounts[i].After
+	for root := range accounts {
+		if state[root] != unseen {
+			continue
+		}
+		path := []int{root}
+		state[root] = open
+		for len(path) > 0 {
+			at := path[len(path)-1]
+			if next[at] == len(accounts[at].After) {
+				state[at] = done
+				path = path[:len(path)-1]
+				continue
+			}
+			to, ok := index[accounts[at].After[next[at]]]
+			next[at]++
+			switch {
+			case !ok || state[to] == done:
+			case state[to] == open:
+				d.circle(nodes, path[slices.Index(path, to):])
+			default:
+				state[to] = open
+				path = append(path, to)
+			}
+		}
+	}
+}
+
+func (d *decoder) circle(nodes []*node, path []int) {
+	first := slices.Index(path, slices.Min(path))
+	path = append(slices.Clone(path[first:]), path[:first]...)
+	const most = 12
+	var names []string
+	for i, at := range path {
+		if i == most && len(path) > most+1 {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, quoted([]string{nodes[at].label}, ""))
+	}
+	n := nodes[path[0]]
+	names = append(names, quoted([]string{n.label}, ""))
+	d.wrong(n.at("after"), n, "Accounts wait for each other",
+		"None of these accounts could be the first to move: %s. Take one out of an \"after\".", strings.Join(names, " waits for "))
+}
+
+func (d *decoder) pattern(n *node) schema.AccountsPattern {
+	return schema.AccountsPattern{
+		Include:        d.globs(n, "include", d.someTexts(n, "include")),
+		Exclude:        d.globs(n, "exclude", d.texts(n, "exclude")),
+		DowntimeBudget: d.duration(n, "downtime_budget"),
+		Probes:         d.probes(n),
+		Pos:            pos(n.defRange),
+	}
+}
+
+func (d *decoder) globs(n *node, name string, patterns []string) []string {
+	for _, p := range patterns {
+		if _, err := schema.ParseGlob(p); err != nil {
+			d.wrong(n.at(name), n, "Bad pattern", "%s.", sentence(err.Error()))
+		}
+	}
+	return patterns
+}
+
+func (d *decoder) probes(n *node) []schema.Probe {
+	var out []schema.Probe
+	for k := range n.each("probe") {
+		d.made(k)
+		p := schema.Probe{Name: k.label, HTTP: d.words(k, "http"), Contains: d.text(k, "contains"), Pos: pos(k.defRange)}
+		if p.HTTP != "" {
+			d.siteURL(k, p.HTTP)
+		}
+		p.Status, _ = d.number(k, "status", 100, 599)
+		out = append(out, p)
+	}
+	return out
+}
+
+// siteURL checks the URL of a probe.
+func (d *decoder) siteURL(n *node, s string) {
+	why := ""
+	u, err := url.Parse(s)
+	switch {
+	case err == nil && u.User != nil:
+		d.hidden(n.at("http"), n, "Password in a URL", "\"http\" holds a user's name or password, which plans would show. Take it out; a probe that needs one cannot be written yet.")
+		return
+	case err != nil || u.Hostname() == "":
+	case u.Scheme != "http" && u.Scheme != "https":
+		why = "It must begin with http:// or https://. "
+	case u.Fragment != "":
+		why = "It must hold no \"#\": what follows is never sent to a server. "
+	default:
+		return
+	}
+	d.wrong(n.at("http"), n, "Not a URL", "%q is not the URL of a site. %sFor example: %s", s, why, n.spec.Attr("http").Example)
+}
+
+func (d *decoder) approvals(n *node) []schema.Approval {
+	type key struct{ gate, evidence string }
+	seen := map[key]*node{}
+	var out []schema.Approval
+	for k := range n.each("approval") {
+		d.gate(k)
+		a := schema.Approval{
+			Gate:     k.label,
+			By:       d.words(k, "by"),
+			Evidence: d.words(k, "evidence"),
+			When:     d.instant(k, "when"),
+			Note:     d.text(k, "note"),
+			Pos:      pos(k.defRange),
+		}
+		id := key{a.Gate, a.Evidence}
+		if first := seen[id]; first != nil && a.Evidence != "" {
+			d.wrong(k.defRange, k, "Duplicate approval block", "The same evidence of this gate is approved at %s already. Take one out.", place(first.defRange))
+			continue
+		}
+		seen[id] = k
+		out = append(out, a)
+	}
+	return out
+}
+
+// gate checks the form phase.what[object], with the object escaped as status
+// prints it.
+func (d *decoder) gate(n *node) {
+	phase, rest, ok := strings.Cut(n.label, ".")
+	if ok && !slices.Contains(schema.Phases(), phase) {
+		d.wrong(n.labelRange, n, "Unknown gate", "There is no phase %q. %s", phase, known(phase, schema.Phases(), "The phases are "+quoted(schema.Phases(), "and")+"."))
+		return
+	}
+	what, object, bracket := strings.Cut(rest, "[")
+	object, closed := strings.CutSuffix(object, "]")
+	if !ok || what == "" || !bracket || !closed || object == "" || !plainName(what) {
+		d.wrong(n.labelRange, n, "Unknown gate", "%q is not the name of a gate. Write it as status prints it, for example verify.accept[shop].", n.label)
+		return
+	}
+	if _, err := schema.UnescapeName(object); err != nil {
+		right, err := schema.EscapeName(object)
+		if err != nil {
+			right = "…"
+		}
+		d.wrong(n.labelRange, n, "Unknown gate", "Names in gates are escaped as status prints them: %s.%s[%s].", phase, what, right)
+	}
+}
+
+func (d *decoder) instant(n *node, name string) time.Time {
+	s := d.text(n, name)
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		d.wrong(n.at(name), n, "Not a time", "%q is not a time. Write date, time and offset: %s", s, n.spec.Attr(name).Example)
+		return time.Time{}
+	}
+	return t.UTC()
+}

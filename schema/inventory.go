@@ -1,0 +1,217 @@
+package schema
+
+import "time"
+
+// Presence of a server when it was surveyed.
+const (
+	Present     = "present"
+	Absent      = "absent"      // not handed over yet, or removed: nothing is there
+	Unreachable = "unreachable" // something should be there and does not answer
+)
+
+// Inventory is what a survey found: live state, by server name.
+type Inventory struct {
+	Servers map[string]*FoundServer `json:"servers"`
+}
+
+// Capability is something a server's provider can do; absent ones have a reason.
+type Capability string
+
+// Capabilities. A capability that is absent turns the steps that need it into
+// gates or into a diagnostic.
+const (
+	CanOwn            Capability = "own"             // records: freeze, commit, activate
+	CanCopy           Capability = "copy"            // be origin and pull
+	CanProvision      Capability = "provision"       // bring the server up from nothing
+	CanReinstall      Capability = "reinstall"       // reinstall it on a new architecture
+	CanReroute        Capability = "reroute"         // take over another server's service addresses
+	CanRemoveRuntimes Capability = "remove_runtimes" // remove and restore runtimes
+	CanListResidue    Capability = "list_residue"
+	CanRetire         Capability = "retire" // archive and retire an account
+	CanRelease        Capability = "release"
+	CanKeepFacts      Capability = "keep_facts"
+)
+
+// FoundServer is one server as it was found.
+type FoundServer struct {
+	Name         string                `json:"name"`
+	Presence     string                `json:"presence"`
+	Error        string                `json:"error,omitempty"` // why unreachable, for people
+	Provider     string                `json:"provider"`
+	Machine      string                `json:"machine,omitempty"` // machine identity; new after a reinstallation
+	Boot         string                `json:"boot,omitempty"`
+	Agent        string                `json:"agent,omitempty"` // version of the agent
+	Architecture string                `json:"architecture,omitempty"`
+	Known        bool                  `json:"known"`              // known since the beginning: an account without a record lives here
+	Addresses    []string              `json:"addresses"`          // service addresses that are its own
+	Listening    []string              `json:"listening"`          // service addresses it answers on now
+	HTTP         string                `json:"http,omitempty"`     // host:port on which its own front answers HTTP
+	Runtimes     []Runtime             `json:"runtimes,omitempty"` // installed
+	Removed      []Runtime             `json:"removed,omitempty"`  // removed by us, can be put back
+	Engines      []EngineOffer         `json:"engines,omitempty"`
+	Seal         *Seal                 `json:"seal,omitempty"`
+	Lineage      []string              `json:"lineage,omitempty"` // machine identities it took over accounts from and that were sealed
+	Claim        Claim                 `json:"claim"`
+	Can          map[Capability]bool   `json:"can"`
+	Cannot       map[Capability]string `json:"cannot,omitempty"` // reason, for people
+	Accounts     []*FoundAccount       `json:"accounts"`         // sorted by name
+	Residue      []Residue             `json:"residue,omitempty"`
+	Facts        []Fact                `json:"facts,omitempty"`
+	FreeBytes    int64                 `json:"free_bytes"`
+	FreeInodes   int64                 `json:"free_inodes"`
+}
+
+// Account returns what was found of an account, or nil.
+func (s *FoundServer) Account(name string) *FoundAccount {
+	if s == nil {
+		return nil
+	}
+	for _, a := range s.Accounts { // callers that loop over all accounts build their own index
+		if a.Name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// Claim is who steers a server now.
+type Claim struct {
+	Term      uint64 `json:"term,omitempty"`
+	Migration string `json:"migration,omitempty"` // migration id
+	Name      string `json:"name,omitempty"`      // the migration's name in its config
+	Holder    string `json:"holder,omitempty"`    // user@host (pid) of the run
+}
+
+// Seal closes a server before it is wiped.
+type Seal struct {
+	Number uint64            `json:"number"`
+	Epochs map[string]uint64 `json:"epochs,omitempty"`
+}
+
+// Account record states; see the ownership protocol. Empty means that there
+// is no record and the server was known since the beginning: unmanaged.
+const (
+	StateUnmanaged = "unmanaged"
+	StateActive    = "active"
+	StateFrozen    = "frozen"
+	StateStaged    = "staged"
+	StatePrepared  = "prepared"
+	StateMoved     = "moved"
+	StateRetired   = "retired"
+	StateUnknown   = "unknown" // no record on a fresh machine, or an unreadable one
+)
+
+// Ownership is what a server's record says of an account.
+type Ownership struct {
+	State     string `json:"state"`
+	Migration string `json:"migration,omitempty"`
+	Epoch     uint64 `json:"epoch"`
+	Token     string `json:"token,omitempty"`
+	Peer      string `json:"peer,omitempty"` // machine identity
+	Confirmed bool   `json:"confirmed,omitempty"`
+	Serves    bool   `json:"serves"`
+	Blocker   string `json:"blocker,omitempty"` // fenced: the reason, for people
+}
+
+// FoundAccount is an account on one server.
+type FoundAccount struct {
+	Name      string       `json:"name"`
+	Owner     Ownership    `json:"owner"`
+	UID       int          `json:"uid,omitempty"`
+	Domains   []Domain     `json:"domains,omitempty"`
+	Files     Files        `json:"files"`
+	Mail      Mail         `json:"mail"`
+	Databases []Database   `json:"databases,omitempty"`
+	Programs  []Program    `json:"programs,omitempty"`
+	Tasks     []Task       `json:"tasks,omitempty"`
+	Runtimes  []RuntimeUse `json:"runtimes,omitempty"`
+	Copied    []CopiedPart `json:"copied,omitempty"` // on a receiver: what was precopied, of which epoch
+	Findings  []Finding    `json:"findings,omitempty"`
+}
+
+// Bytes is the account's size: files, mail and databases.
+func (a *FoundAccount) Bytes() int64 {
+	n := a.Files.Bytes + a.Mail.Bytes
+	for _, d := range a.Databases {
+		n += d.Bytes
+	}
+	return n
+}
+
+// DatabaseBytes is the size of the account's databases.
+func (a *FoundAccount) DatabaseBytes() int64 {
+	var n int64
+	for _, d := range a.Databases {
+		n += d.Bytes
+	}
+	return n
+}
+
+// Files counts an account's home.
+type Files struct {
+	Bytes   int64 `json:"bytes"`
+	Entries int64 `json:"entries"`
+}
+
+// Mail counts an account's mailboxes.
+type Mail struct {
+	Mailboxes []string `json:"mailboxes,omitempty"` // user@domain, sorted
+	Messages  int64    `json:"messages"`
+	Bytes     int64    `json:"bytes"`
+}
+
+// Database is one database of an account.
+type Database struct {
+	Engine  string `json:"engine"`
+	Version string `json:"version,omitempty"` // of the engine
+	Name    string `json:"name"`
+	Bytes   int64  `json:"bytes"`
+	Mode    string `json:"mode,omitempty"` // what decides the method; sqlite: the journal mode
+}
+
+// Domain is a name that an account serves.
+type Domain struct {
+	Name string `json:"name"`
+	DNS  string `json:"dns,omitempty"` // external | provider
+}
+
+// Program is a long-running program of the account, its site's one included.
+type Program struct {
+	Name    string `json:"name"`
+	Runtime string `json:"runtime,omitempty"`
+}
+
+// Task is a scheduled task.
+type Task struct {
+	Name     string `json:"name"`
+	Schedule string `json:"schedule"`
+}
+
+// Runtime is an installed language runtime.
+type Runtime struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// RuntimeUse is a runtime that an account uses, and by what.
+type RuntimeUse struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	By      string `json:"by"` // "site", "program NAME", "task NAME"
+}
+
+// CopiedPart is a part of an account that a receiver holds a copy of.
+type CopiedPart struct {
+	Part  string    `json:"part"` // files | mail | databases
+	Epoch uint64    `json:"epoch"`
+	Bytes int64     `json:"bytes"`
+	At    time.Time `json:"at"`
+}
+
+// Residue is something on a server that no account owns and that a
+// reinstallation would destroy.
+type Residue struct {
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+	Kind  string `json:"kind"` // file | directory | program | ...
+}

@@ -1,0 +1,150 @@
+# The required migration of a private server in the version of August 2021:
+# eight steps, no way back for an account once it has moved.
+#
+# A comment above each rule says where it comes from and how sure that is:
+#   documented: the provider's own words
+#   inferred:   concluded from them, or from the drawings beside them
+#   own:        chosen by Stopover, because the provider says nothing
+
+process "private-cloud-2021" {
+  title     = "Required migration of a private server, version of 2021"
+  source    = "alwaysdata documentation, VPS/Dedicated Server: Required Migrations Process, 2021-08-02"
+  certainty = "documented"
+
+  phase "prepare" {
+    doc = "Every account is checked against the new architecture and made ready for it, while it stays in use."
+    # documented: step 1 is done by the customer
+    by = "customer"
+  }
+
+  phase "request" {
+    doc = "All accounts are ready: the runtimes that vanish are removed from the source, and the transit server is asked for."
+    # documented: step 2, the customer asks by ticket and support acts
+    by = "support"
+    # documented: support removes the language versions that vanish, so that the
+    # source shows whether an account is really ready; they can be put back
+    removes_runtimes = true
+  }
+
+  phase "install" {
+    doc = "Wait until a matching transit server is free, then it is set up like the source, and files and mail are copied ahead."
+    # documented: step 3, done by support once a server is free, which may mean to wait; inferred: without limit, and not billed
+    by = "support"
+    # inferred: the text says "several hours" and gives no figure; the wait before it is not part of this
+    lasts = ["2h", "8h"]
+    # documented: files and mail are copied ahead, databases are not
+    precopy = ["files", "mail"]
+  }
+
+  phase "migrate" {
+    doc = "Accounts move one by one; the source passes the traffic of those that have moved on to transit."
+    # documented: step 4, started by the customer, account by account
+    by = "customer"
+    # documented: at any time that suits the customer
+    hours = "any"
+    # inferred: text and drawings move one account after the other
+    parallel = 1
+  }
+
+  phase "verify" {
+    doc = "The customer looks at each account on transit, mends what the new architecture broke, and accepts it."
+    # documented: step 5, the customer checks, and asks for the reinstallation when all is well
+    by = "customer"
+    # own: nobody but the customer can say that an account works
+    gate = "always"
+  }
+
+  phase "reinstall" {
+    doc = "The service addresses are rerouted to transit, the source is reinstalled, data is copied back ahead, and the addresses come back. Nothing leads back from here."
+    # documented: step 6, done by support, only when no account is left on the source
+    by = "support"
+    # inferred: the text says "several hours" and gives no figure
+    lasts = ["2h", "8h"]
+    # documented: data is copied back ahead; inferred: the same kinds as in step 3
+    precopy = ["files", "mail"]
+  }
+
+  phase "relocate" {
+    doc = "Accounts move back to the reinstalled source one by one, each with the same disruption as on the way out."
+    # documented: step 7, done by support
+    by = "support"
+    # inferred: later versions of the page say working days and hours; this one is silent
+    hours = "working"
+    # inferred: text and drawings move one account after the other
+    parallel = 1
+  }
+
+  phase "finish" {
+    doc = "All accounts are home; the transit server is empty and is released."
+    # inferred: step 8 only says that it is done; releasing the server can only be support's
+    by = "support"
+  }
+
+  # documented: transit is asked for when all accounts are ready
+  barrier {
+    before = "request"
+    needs  = "prepared"
+  }
+
+  # documented: no account may be left on the source, and all were checked on
+  # transit; own: one that was archived or retired on record counts as gone
+  barrier {
+    before = "reinstall"
+    needs  = "accepted_or_retired"
+  }
+
+  # inferred: the drawing of step 8 shows transit empty
+  barrier {
+    before = "finish"
+    needs  = "transit_empty"
+  }
+
+  # inferred: this version says nothing of a way back for an account that has moved, so none is promised
+  rollback {}
+
+  free {
+    # documented: the transit server is free for at most two weeks
+    days = 14
+    # inferred: the clock starts when transit is handed over, at the end of step 3
+    starts = "handover"
+    # inferred: read literally, the clock stops when all accounts are migrated, not when they are home
+    stops = "migrated"
+    # inferred: "pro rata per day" does not say of what; a month of 30 days is the usual reading
+    divisor = "30"
+  }
+
+  relocation {
+    # documented: the way back is support's
+    by = "support"
+  }
+
+  downtime {
+    # documented: rule of thumb, a minute per GB of databases
+    per_gb = "1m"
+    # inferred: "seconds" for an account whose files and mail were copied ahead
+    base = "10s"
+    # documented: about a minute while addresses are rerouted, for names on external DNS only
+    reroute = "1m"
+  }
+
+  # documented: the source redirects, is rerouted, and ends with the same addresses
+  dns "external-address" {
+    action = "keep"
+    record = "A, AAAA"
+    doc    = "Names on external DNS keep their A and AAAA records during the whole journey."
+  }
+
+  # inferred: the provider's DNS changes the records it made itself, not those that users added
+  dns "own-address" {
+    action = "report"
+    record = "A, AAAA"
+    doc    = "Records that a user added on the provider's DNS with the source's addresses are not changed by the provider; look at each of them."
+  }
+
+  # documented: in this version only; it was withdrawn as wrong in November 2024
+  dns "mx5" {
+    action = "remove_before_migrate"
+    record = "MX 5"
+    doc    = "External DNS, mail here: delete the MX of priority 5 that names the server, and keep 10 and 20. Make sure that both exist before."
+  }
+}
