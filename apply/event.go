@@ -14,7 +14,7 @@ type What string
 const (
 	Started  What = "started"
 	Progress What = "progress" // Bytes, Total, Items, ItemsTotal, Rate
-	Finished What = "finished" // Duration, Downtime
+	Finished What = "finished" // Bytes, Total, Items, Duration, Downtime
 	Failed   What = "failed"   // Err; Undone: the account is at home and answers
 	Skipped  What = "skipped"  // Text says because of what
 	Waiting  What = "waiting"  // an open gate: Text says who must do what
@@ -47,7 +47,7 @@ type Event struct {
 	Server   string
 	From, To string
 
-	Bytes, Total      int64
+	Bytes, Total      int64 // that travelled so far; that the step is about
 	Items, ItemsTotal int64
 	Rate              float64 // bytes per second
 	Duration          time.Duration

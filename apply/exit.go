@@ -32,6 +32,7 @@ type FailedError struct {
 	Err     error     // of all of them
 }
 
+// Error implements error.
 func (e *FailedError) Error() string {
 	return fmt.Sprintf("%s failed: %v", count(len(e.Steps), "step"), e.Err)
 }
@@ -47,6 +48,7 @@ type StepError struct {
 	Err     error
 }
 
+// Error implements error.
 func (e *StepError) Error() string { return fmt.Sprintf("step %s: %v", e.Step, e.Err) }
 
 // Unwrap returns what happened.
@@ -60,6 +62,7 @@ type PendingError struct {
 	Err     error // the last one
 }
 
+// Error implements error.
 func (e *PendingError) Error() string {
 	return fmt.Sprintf("the switch of %s is pending, %s: run apply again: %v", schema.QuoteName(e.Account), e.Why, e.Err)
 }
@@ -73,6 +76,7 @@ type DifferentError struct {
 	Differences []string
 }
 
+// Error implements error.
 func (e *DifferentError) Error() string {
 	return fmt.Sprintf("the copy of %s differs from its origin after a second try: %s", schema.QuoteName(e.Account), shortened(e.Differences))
 }
@@ -91,6 +95,7 @@ type WaitingError struct {
 	Gates []plan.Gate
 }
 
+// Error implements error.
 func (e *WaitingError) Error() string {
 	if len(e.Gates) == 0 {
 		return "waiting"
@@ -109,6 +114,7 @@ type RefusedError struct {
 	Details []string // one sentence each
 }
 
+// Error implements error.
 func (e *RefusedError) Error() string {
 	if len(e.Details) == 0 {
 		return e.Reason
@@ -124,6 +130,7 @@ type SupersededError struct {
 	Err    error
 }
 
+// Error implements error.
 func (e *SupersededError) Error() string {
 	if e.Holder == "" {
 		return fmt.Sprintf("another run has taken over server %s; this run has stopped: %v", schema.QuoteName(e.Server), e.Err)

@@ -99,7 +99,6 @@ func memoryTrip(t *testing.T, accounts ...string) (*trip, *memory) {
 	j := newTrip(t, accounts...)
 	m := &memory{}
 	j.memory = m
-	j.settings.Lease, j.settings.Patience = 50*time.Millisecond, 100*time.Millisecond
 	return j, m
 }
 
@@ -442,6 +441,7 @@ func lose(call, when string, n int) func(string, string, string, string) error {
 // and nothing is called lost.
 func TestCommitNeverAnswered(t *testing.T) {
 	j, m := memoryTrip(t, "shop")
+	j.settings.Patience = 100 * time.Millisecond
 	silent := false
 	j.w.setHook(func(when, server, call, _ string) error {
 		if call == "Commit" && when == "after" {
@@ -588,26 +588,27 @@ func TestGracefulInTheCut(t *testing.T) {
 				ctx, cancel := context.WithCancel(context.Background())
 				j.graceful = ctx
 				hit := false
-				j.w.setHook(func(w, _, c, a string) error {
+				late := call == "Commit" || call == "Activate"
+				j.w.setLook(func(ctx context.Context, w, c string) {
 					if w == when && c == call {
 						hit = true
 						cancel()
-						time.Sleep(5 * time.Millisecond) // so that it is noticed before the call ends
+						if !late {
+							<-ctx.Done() // it is noticed before the call ends
+						}
 					}
-					return nil
 				})
 				var res Result
 				var err error
 				for !hit {
 					res, err = j.once(context.Background())
 				}
-				j.w.setHook(nil)
+				j.w.setLook(nil)
 				if !errors.Is(err, ErrInterrupted) || ExitCode(err) != ExitInterrupted {
 					t.Fatalf("%v", err)
 				}
 				finished := j.w.transit.rec("shop").state == schema.StateActive
-				late := call == "Commit" || call == "Activate" || call == "PrepareCopy" && when == "after"
-				if call != "PrepareCopy" && finished != late {
+				if finished != late {
 					t.Errorf("finished: %v", finished)
 				}
 				if !finished && j.w.source.rec("shop").state != schema.StateActive {
@@ -660,12 +661,11 @@ func TestGracefulInACopy(t *testing.T) {
 	j, _ := memoryTrip(t, "shop", "zoo")
 	ctx, cancel := context.WithCancel(context.Background())
 	j.graceful = ctx
-	j.w.setHook(func(when, _, call, _ string) error {
+	j.w.setLook(func(ctx context.Context, when, call string) {
 		if when == "before" && call == "Pull/bulk/files" {
 			cancel()
-			time.Sleep(5 * time.Millisecond)
+			<-ctx.Done()
 		}
-		return nil
 	})
 	res, err := j.once(context.Background())
 	if !errors.Is(err, ErrInterrupted) {
@@ -677,7 +677,7 @@ func TestGracefulInACopy(t *testing.T) {
 	if _, copied := j.w.transit.copied["shop"]["files"]; copied {
 		t.Error("the copy went on")
 	}
-	j.w.setHook(nil)
+	j.w.setLook(nil)
 	j.graceful = nil
 	j.home()
 }

@@ -55,7 +55,7 @@ func (x *run) progress(s *plan.Step, part string) func(providers.Progress) {
 }
 
 func copied(p providers.Pulled) done {
-	d := done{bytes: max(p.Total, p.Bytes), items: p.Items, notes: slices.Clone(p.Notes)}
+	d := done{bytes: max(p.Total, p.Bytes), sent: p.Bytes, items: p.Items, notes: slices.Clone(p.Notes)}
 	for _, f := range p.Altered {
 		d.notes = append(d.notes, sentence(f))
 	}
@@ -91,10 +91,39 @@ func (x *run) warm(ctx context.Context, s *plan.Step) (done, error) {
 		if err != nil {
 			return all, err
 		}
-		d := copied(p)
-		all.bytes, all.items, all.notes = all.bytes+d.bytes, all.items+d.items, append(all.notes, d.notes...)
+		all.add(copied(p))
+	}
+	if err := x.hashBoth(ctx, s, from, to); err != nil {
+		return all, err
+	}
+	// What moved while both sides were hashed follows, so that the cut finds as
+	// little as possible.
+	for _, part := range x.partsOf(s) {
+		p, err := x.pull(ctx, s, from, to, part, providers.PassCatchUp, providers.Token{}, nil)
+		if err != nil {
+			return all, err
+		}
+		all.sent += p.Bytes
 	}
 	return all, nil
+}
+
+func (d *done) add(e done) {
+	d.bytes, d.sent, d.items = d.bytes+e.bytes, d.sent+e.sent, d.items+e.items
+	d.notes = append(d.notes, e.notes...)
+}
+
+// hashBoth hashes both sides in full while the account is in use, so that the
+// comparison in the cut hashes only what moved since.
+func (x *run) hashBoth(ctx context.Context, s *plan.Step, from, to *server) error {
+	origin, err := from.can.Copier.Origin(ctx, from.term, s.Account)
+	if err == nil {
+		_, err = to.can.Copier.Compare(ctx, origin, to.term, providers.Token{})
+	}
+	if err != nil {
+		return fmt.Errorf("hash %s on both servers: %w", schema.QuoteName(s.Account), err)
+	}
+	return nil
 }
 
 // partsOf are the parts that the cutover of the same plan will sync; all of
@@ -111,4 +140,13 @@ func (x *run) partsOf(s *plan.Step) []string {
 		return []string{plan.PartFiles, plan.PartMail, plan.PartDatabases}
 	}
 	return parts
+}
+
+func (c *cutover) finalSync(ctx context.Context, s *plan.Step) (d done, err error) {
+	err = c.retry(ctx, s, func(ctx context.Context) error {
+		p, err := c.x.pull(ctx, s, c.from, c.to, s.Part, providers.PassFinal, c.token, nil)
+		d = copied(p)
+		return err
+	})
+	return d, err
 }

@@ -66,14 +66,20 @@ func (a *Approver) Approve(ctx context.Context, p *plan.Plan, want Approval) ([]
 
 // matching are the gates of a plan that can be approved now and match a glob.
 func (a *Approver) matching(p *plan.Plan, glob string) ([]plan.Gate, error) {
-	var gates []plan.Gate
+	var gates, closed []plan.Gate
 	for _, g := range p.Gates {
-		if g.Closed == "" && matches(glob, g.ID) {
+		switch {
+		case !matches(glob, g.ID):
+		case g.Closed == "":
 			gates = append(gates, g)
+		default:
+			closed = append(closed, g)
 		}
 	}
 	open := slices.DeleteFunc(slices.Clone(gates), func(g plan.Gate) bool { return !g.Open })
 	switch {
+	case len(gates) == 0 && len(closed) > 0:
+		return nil, &RefusedError{Reason: fmt.Sprintf("gate %s is closed already: %s", closed[0].ID, closed[0].Closed)}
 	case len(gates) == 0:
 		return nil, &RefusedError{Reason: fmt.Sprintf("no gate that waits matches %q: see the gates with status", glob)}
 	case len(open) == 0 && !strings.ContainsAny(glob, "*?"):

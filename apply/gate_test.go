@@ -44,7 +44,7 @@ func TestApprove(t *testing.T) {
 			t.Errorf("%s is still open", g.ID)
 		}
 	}
-	if _, err := a.Approve(context.Background(), p, Approval{Gate: "verify.accept[shop]", By: "ann"}); ExitCode(err) != ExitRefused {
+	if _, err := a.Approve(context.Background(), p, Approval{Gate: "verify.accept[shop]", By: "ann"}); ExitCode(err) != ExitRefused || !strings.Contains(err.Error(), "closed already: approved by ann") {
 		t.Errorf("approve what is closed: %v", err)
 	}
 }

@@ -49,8 +49,8 @@ func newTrip(t *testing.T, accounts ...string) *trip {
 			Processes: []schema.Process{process},
 			Migration: schema.Migration{Name: "spring", Process: "round", Source: "client", Transit: "transit", SizeBand: 20,
 				Patterns: []schema.AccountsPattern{{Include: []string{"*"}}}}},
-		settings: Settings{Lease: 2 * time.Second, Renew: 20 * time.Millisecond, Call: 2 * time.Second, Retry: time.Millisecond, RetryMost: 4 * time.Millisecond,
-			Tries: 4, Patience: 500 * time.Millisecond, Settle: 50 * time.Millisecond, Watch: 2 * time.Millisecond, Wait: time.Second}}
+		settings: Settings{Lease: 20 * time.Second, Renew: 20 * time.Millisecond, Call: 20 * time.Second, Retry: time.Millisecond, RetryMost: 4 * time.Millisecond,
+			Tries: 4, Patience: 20 * time.Second, Settle: 50 * time.Millisecond, Watch: 2 * time.Millisecond, Wait: time.Second}}
 }
 
 func (j *trip) store() state.Store {

@@ -11,8 +11,10 @@ import (
 
 // done is what a performer says about a step that it did.
 type done struct {
-	bytes, items int64
-	notes        []string
+	bytes int64 // that it is about: what its duration is compared with
+	sent  int64 // bytes that travelled for it
+	items int64
+	notes []string
 }
 
 // performer does one op: a step of its own, a part of a cutover, or nobody's.
@@ -118,7 +120,7 @@ func (x *run) succeeded(s *plan.Step, d done, t plan.Timing) error {
 		x.note(s, n)
 	}
 	e := about(Finished, s)
-	e.Bytes, e.Items, e.Duration, e.Downtime = d.bytes, d.items, t.Duration, t.Downtime
+	e.Bytes, e.Total, e.Items, e.Duration, e.Downtime = d.sent, d.bytes, d.items, t.Duration, t.Downtime
 	x.observer.tell(e)
 	return nil
 }

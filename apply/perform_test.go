@@ -151,7 +151,7 @@ func TestParallelAndObserve(t *testing.T) {
 				busy[account]++
 				most = max(most, len(busy))
 				mu.Unlock()
-				time.Sleep(3 * time.Millisecond)
+				time.Sleep(20 * time.Millisecond)
 				return nil
 			}
 			if busy[account]--; busy[account] == 0 {

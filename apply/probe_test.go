@@ -170,7 +170,7 @@ func TestWatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := state1(res, "shop").Cutovers[0]
-	if c.Downtime < 150*time.Millisecond || c.Outside < 150*time.Millisecond || c.Watched.Asked < 10 || c.Watched.Failed > 0 {
+	if c.Downtime < 150*time.Millisecond || c.Outside < 150*time.Millisecond || c.Watched.Asked < 3 || c.Watched.Failed > 0 {
 		t.Errorf("%+v", c)
 	}
 }

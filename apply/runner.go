@@ -88,12 +88,12 @@ func (r *Runner) Run(ctx context.Context, p *plan.Plan) (Result, error) {
 	defer x.kill(nil)
 	began := x.clock.Now()
 	list := unitsOf(p)
+	stop := x.watchEnds()
 	err := x.prepare()
 	if err == nil {
-		stop := x.watchEnds()
 		err = x.schedule(list)
-		stop()
 	}
+	stop()
 	err = x.verdict(list, err)
 	x.end(err)
 	res := x.result(list, err)
@@ -217,7 +217,8 @@ func (x *run) notice(err error) error {
 	return err
 }
 
-// superseded makes the final word of a run that lost its claim: who has it now.
+// superseded makes the final word of a run that lost its claim, or did not get
+// one: who has it now.
 func (x *run) superseded(err error) error {
 	var known *SupersededError
 	if errors.As(err, &known) {
@@ -225,22 +226,20 @@ func (x *run) superseded(err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.hard), x.settings.Call)
 	defer cancel()
+	lost := &SupersededError{Err: err}
 	for _, s := range x.inOrder() {
-		if s.opened == nil || !s.claimed {
+		if s.identity.Machine == "" || s.err != nil {
 			continue
+		}
+		if lost.Server == "" {
+			lost.Server = s.name
 		}
 		found, e := s.opened.Survey(ctx, providers.SurveyOptions{})
-		if e != nil || found == nil || found.Claim.Term <= s.term || found.Claim.Holder == "" {
-			continue
-		}
-		return &SupersededError{Server: s.name, Holder: found.Claim.Holder, Err: err}
-	}
-	for _, s := range x.inOrder() {
-		if s.claimed {
-			return &SupersededError{Server: s.name, Err: err}
+		if e == nil && found.Claim.Term > s.term && found.Claim.Holder != "" && found.Claim.Holder != x.Holder {
+			return &SupersededError{Server: s.name, Holder: found.Claim.Holder, Err: err}
 		}
 	}
-	return &SupersededError{Err: err}
+	return lost
 }
 
 // server returns a claimed server, or why there is none.

@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/stopover/stopover/plan"
-	"github.com/stopover/stopover/providers"
-	"github.com/stopover/stopover/schema"
 )
 
 // unit is what is begun, and fails, as a whole: one step, or a cutover group.
@@ -34,8 +32,10 @@ const (
 )
 
 func (u *unit) first() *plan.Step { return &u.steps[0] }
-func (u *unit) account() string   { return u.steps[0].Account }
-func (u *unit) phase() string     { return u.steps[0].Phase }
+
+func (u *unit) account() string { return u.steps[0].Account }
+
+func (u *unit) phase() string { return u.steps[0].Phase }
 
 // unitsOf gathers the steps of a plan to units, in the plan's order.
 func unitsOf(p *plan.Plan) []*unit {
@@ -281,105 +281,4 @@ func (x *run) limit(phase string) int {
 		}
 	}
 	return 1
-}
-
-// verdict says how the run ended as a whole.
-func (x *run) verdict(list []*unit, err error) error {
-	cause := err
-	if x.hard.Err() != nil {
-		cause = context.Cause(x.hard)
-	}
-	if cause != nil {
-		return x.final(cause)
-	}
-	failed := &FailedError{}
-	for _, u := range list {
-		switch u.state {
-		case unitFailed:
-			failed.Steps = append(failed.Steps, u.first().ID)
-			failed.Err = errors.Join(failed.Err, u.err)
-		case unitSkipped:
-			failed.Skipped += len(u.steps)
-		}
-	}
-	if failed.Err != nil {
-		return failed
-	}
-	return x.left(list)
-}
-
-// final makes an end from outside into its typed error.
-func (x *run) final(cause error) error {
-	switch {
-	case ExitCode(cause) == ExitLocked:
-		if errors.Is(cause, providers.ErrSuperseded) {
-			return x.superseded(cause)
-		}
-		return cause
-	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded) && x.hard.Err() != nil:
-		return ErrInterrupted
-	}
-	return cause
-}
-
-// left: everything that could be done is done. What remains is refused, or
-// waits, or nothing.
-func (x *run) left(list []*unit) error {
-	var details []string
-	for _, f := range x.plan.Findings {
-		if f.Severity == schema.Blocker {
-			details = append(details, sentence(f))
-		}
-	}
-	if len(details) > 0 {
-		return &RefusedError{Reason: "the plan is blocked", Details: details}
-	}
-	gates := x.gates(list)
-	for _, g := range gates {
-		x.observer.tell(Event{What: Waiting, Step: g.ID, Phase: g.Phase, Account: g.Account, Text: g.Who + ": " + g.What})
-	}
-	if len(gates) > 0 || slices.ContainsFunc(list, func(u *unit) bool { return u.state == unitHeld }) {
-		return &WaitingError{Gates: gates}
-	}
-	return nil
-}
-
-// Runnable says whether a plan has a step that can be done now, rather than
-// only gates and what is behind them. Whoever applies more than one saved plan
-// runs, and plans again, as long as it is: a gate that is closed by observation
-// is only seen to be closed by planning again.
-func Runnable(p *plan.Plan) bool {
-	return slices.ContainsFunc(unitsOf(p), func(u *unit) bool { return u.state == unitWaiting })
-}
-
-// gates are those that wait for somebody now: everything before them is done,
-// by this run or before it.
-func (x *run) gates(list []*unit) []plan.Gate {
-	reached := map[plan.ID]bool{}
-	for _, u := range list {
-		if u.first().Op == plan.OpGate && !slices.ContainsFunc(u.after, func(i int) bool { return list[i].state != unitDone }) {
-			reached[u.first().ID] = true
-		}
-	}
-	var gates []plan.Gate
-	for _, g := range x.plan.Gates {
-		if g.Closed == "" && (g.Open || reached[g.ID]) {
-			g.Open = true
-			gates = append(gates, g)
-		}
-	}
-	return gates
-}
-
-func sentence(f schema.Finding) string {
-	s := f.Summary
-	for _, part := range []string{f.Account, f.Server, f.Object} {
-		if part != "" {
-			s += " " + schema.QuoteName(part)
-		}
-	}
-	if f.Remedy != "" {
-		s += " (" + f.Remedy + ")"
-	}
-	return s + " [" + f.Code + "]"
 }

@@ -3,9 +3,11 @@ package apply
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,6 +46,7 @@ type watcher struct {
 	asked   int
 	failed  int
 	why     string
+	before  bool          // it answered before the freeze
 	fresh   chan struct{} // an answer came; never blocks
 }
 
@@ -71,11 +74,13 @@ func (x *run) watch(account string) *watcher {
 		return w
 	}
 	go w.ask()
-	w.awaitAnswer(x.soft) // the last one before the freeze is where a gap begins
+	w.before = w.awaitAnswer(x.soft) // the last one before the freeze is where a gap begins
 	return w
 }
 
-// publicAddress is where users reach the accounts, on whichever server they are.
+// publicAddress is where users reach the accounts, on whichever server they
+// are: the first service address of the source, with the port on which its
+// front answers.
 func (x *run) publicAddress() string {
 	x.mu.Lock()
 	s := x.servers[x.plan.Config.Migration.Source]
@@ -83,13 +88,19 @@ func (x *run) publicAddress() string {
 	if s == nil {
 		return ""
 	}
-	if s.identity.HTTP != "" {
-		return s.identity.HTTP
+	addresses := x.addressesOf(s)
+	if len(addresses) == 0 {
+		return ""
 	}
-	if addresses := x.addressesOf(s); len(addresses) > 0 {
-		return addresses[0]
+	x.mu.Lock()
+	front := s.identity.HTTP
+	x.mu.Unlock()
+	if _, _, err := net.SplitHostPort(addresses[0]); err != nil {
+		if _, port, err := net.SplitHostPort(front); err == nil {
+			return net.JoinHostPort(strings.Trim(addresses[0], "[]"), port)
+		}
 	}
-	return ""
+	return addresses[0]
 }
 
 func (w *watcher) ask() {
@@ -157,21 +168,23 @@ func (w *watcher) stop(switched bool) Watched {
 	for i := 1; i < len(w.answers); i++ {
 		r.Gap = max(r.Gap, w.answers[i].Sub(w.answers[i-1]))
 	}
-	if len(w.answers) == 0 {
-		r.Why = fmt.Sprintf("its address did not answer (%d requests)", w.asked)
+	if len(w.answers) < 2 || !w.before {
+		r.Why = fmt.Sprintf("its address did not answer before the cutover (%d requests, %d failed)", w.asked, w.failed)
 	}
 	return r
 }
 
-// awaitAnswer waits for an answer that came after now.
-func (w *watcher) awaitAnswer(ctx context.Context) {
+// awaitAnswer waits for an answer that came after now; false if none came.
+func (w *watcher) awaitAnswer(ctx context.Context) bool {
 	select {
 	case <-w.fresh: // of before
 	default:
 	}
 	select {
 	case <-w.fresh:
+		return true
 	case <-ctx.Done():
 	case <-w.x.clock.After(w.x.settings.Wait):
 	}
+	return false
 }

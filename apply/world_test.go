@@ -27,6 +27,7 @@ type world struct {
 	machines int // made so far, for identities
 	wrong    []string
 	hook     func(when, server, call, account string) error // faults; may be nil
+	look     func(ctx context.Context, when, call string)   // sees every call with its context; may be nil
 	calls    []string
 	writes   bool // accounts are written to whenever they are read while active
 	public   *httptest.Server
@@ -186,10 +187,13 @@ func (m *machine) do(ctx context.Context, call, account string, f func() error) 
 	return err
 }
 
-func (w *world) fault(_ context.Context, when string, m *machine, call, account string) error {
+func (w *world) fault(ctx context.Context, when string, m *machine, call, account string) error {
 	w.mu.Lock()
-	hook := w.hook
+	hook, look := w.hook, w.look
 	w.mu.Unlock()
+	if look != nil {
+		look(ctx, when, call)
+	}
 	if hook == nil {
 		return nil
 	}
@@ -199,6 +203,12 @@ func (w *world) fault(_ context.Context, when string, m *machine, call, account 
 func (w *world) setHook(h func(when, server, call, account string) error) {
 	w.mu.Lock()
 	w.hook = h
+	w.mu.Unlock()
+}
+
+func (w *world) setLook(l func(ctx context.Context, when, call string)) {
+	w.mu.Lock()
+	w.look = l
 	w.mu.Unlock()
 }
 
@@ -621,9 +631,9 @@ func (m *machine) Pull(ctx context.Context, q providers.PullRequest, progress fu
 	return p, err
 }
 
-func (m *machine) Compare(ctx context.Context, o providers.Origin, term uint64, _ providers.Token) (c providers.Compared, err error) {
+func (m *machine) Compare(ctx context.Context, o providers.Origin, term uint64, t providers.Token) (c providers.Compared, err error) {
 	err = m.do(ctx, "Compare", o.Account, func() error { return m.current(term) })
-	if err != nil {
+	if err != nil || t == (providers.Token{}) {
 		return c, err
 	}
 	m.w.mu.Lock()

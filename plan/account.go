@@ -90,18 +90,31 @@ func (b *builder) matchPatterns() {
 		}
 		esc := escape(name)
 		p := b.pattern(name, esc)
-		if b.stay[name] != nil {
+		switch f := b.s.index[name]; {
+		case b.stay[name] != nil:
 			if p != nil {
 				b.report(codeStaysMatched, name, "", "", "")
 			}
-			continue
-		}
-		if p != nil {
+			if b.onTransit(name) {
+				b.dropped = append(b.dropped, name)
+				b.report(codeStaysAway, name, b.t.name, "", "")
+			}
+		case p != nil:
 			b.join(name, esc, p, false)
-		} else if f := b.s.index[name]; f != nil && f.Owner.State != schema.StateRetired && !b.reinstalled {
+		case b.onTransit(name):
+			b.dropped = append(b.dropped, name)
+			b.report(codeDropped, name, b.t.name, "", "")
+		case f != nil && f.Owner.State != schema.StateRetired && !b.reinstalled:
 			b.unnamed = append(b.unnamed, name)
 		}
 	}
+}
+
+// onTransit says whether this migration has moved an account to transit, or is
+// about to.
+func (b *builder) onTransit(name string) bool {
+	s, t := record(b.s.index[name]), record(b.t.index[name])
+	return b.holds(t) && (owns(t) || t.State == schema.StatePrepared && s.State == schema.StateMoved)
 }
 
 // pattern returns what the first pattern that matches says of an account.

@@ -343,8 +343,12 @@ func (b *builder) checkCapacity() {
 		}
 		bytes, inodes = bytes-n, inodes-i
 	}
+	phase := iInstall
+	if b.reinstalled {
+		phase = iReinstall
+	}
 	for _, a := range out {
-		a.halt(codeCapacity, iInstall)
+		a.halt(codeCapacity, phase)
 	}
 	if len(out) > 0 {
 		b.report(codeCapacity, "", to.name, "", fmt.Sprintf("%s has %s and %d inodes free, %s and %d inodes are still to come: %s not fit, first %s",

@@ -29,13 +29,32 @@ var (
 // It ends with the digest of everything but the dates, which it also sets in
 // the plan.
 func Encode(p *Plan) ([]byte, error) {
-	b := make([]byte, 0, 4096+420*len(p.Steps)+300*len(p.Accounts))
-	b, err := appendPlan(b, p)
+	b, err := appendPlan(make([]byte, 0, roomFor(p)), p)
 	if err != nil {
 		return nil, err
 	}
 	p.Digest = digestOf(b)
 	return append(appendTail(b, p, p.Digest), '\n'), nil
+}
+
+// roomFor is about how many bytes a plan takes, so that the buffer of a big one
+// is not copied as it grows.
+func roomFor(p *Plan) int {
+	n := 16384 + 250*len(p.Accounts) + 320*len(p.Gates) + 100*len(p.Material) + 500*len(p.Findings)
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		n += 270 + len(s.ID) + len(s.Account) + len(s.Group) + len(s.Why) + len(s.Method) + len(s.OnNew)
+		for _, id := range s.After {
+			n += len(id) + 4
+		}
+		for _, o := range s.Objects {
+			n += len(o) + 4
+		}
+	}
+	for i := range p.Material {
+		n += len(p.Material[i].Key) + len(p.Material[i].Value)
+	}
+	return n
 }
 
 // Digest is the digest that Encode would write, "sha256:" and hexadecimal
@@ -146,6 +165,9 @@ func (p *Plan) sound() error {
 		if !known[s.Op] {
 			return fmt.Errorf("no op %q", s.Op)
 		}
+		if !isWord(string(s.ID)) || !isWord(s.Group) || !isWord(s.Phase) || !isWord(s.Estimate.Confidence) {
+			return fmt.Errorf("step %q is not named as steps are", s.ID)
+		}
 		if seen[s.ID] {
 			return fmt.Errorf("step %s twice", s.ID)
 		}
@@ -157,6 +179,16 @@ func (p *Plan) sound() error {
 		seen[s.ID] = true
 	}
 	return nil
+}
+
+// isWord says whether a string can be written as it is.
+func isWord(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // bytes turns marked strings back to what they were.

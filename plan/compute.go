@@ -35,6 +35,8 @@ type builder struct {
 	stay            map[string]*schema.Stay
 	configApprovals map[string][]schema.Approval // by gate
 	unnamed         []string                     // on the source, named by nothing
+	dropped         []string                     // moved to transit by this migration, named by nothing any more
+	returned        bool                         // the service addresses are home, or will be
 	cycle           []*account
 	until           int // index of the last phase that is wanted
 	stop            int // index of the first phase that nothing may enter
@@ -80,6 +82,7 @@ func Compute(in Input) (*Plan, error) {
 		b.read(a)
 	}
 	b.check()
+	b.reserve()
 	for _, rule := range rules {
 		rule(b)
 	}
@@ -149,7 +152,7 @@ func serverID(phase string, op Op, object string) ID {
 
 // add appends a step that comes after others; the returned node is what comes
 // after it. A step is projected when one of those before it is held.
-func (b *builder) add(s Step, after ...node) node {
+func (b *builder) add(s *Step, after ...node) node {
 	held := false
 	n := 0
 	for _, x := range after {
@@ -163,7 +166,7 @@ func (b *builder) add(s Step, after ...node) node {
 	}
 	s.Projected = held
 	s.Actor = ActorStopover
-	b.steps = append(b.steps, s)
+	b.steps = append(b.steps, *s)
 	return node{s.ID, held}
 }
 
@@ -180,6 +183,26 @@ func (b *builder) ids(n int, nodes []node) []ID {
 		}
 	}
 	return b.arena[from:len(b.arena):len(b.arena)]
+}
+
+// reserve makes room for the steps that the accounts may need, so that a plan
+// of millions of them is not copied as it grows.
+func (b *builder) reserve() {
+	steps, gates := 32, 8
+	for _, a := range b.accounts {
+		switch a.found {
+		case sideSource:
+			steps += 23 + 4*len(a.parts) // baseline, probes; twice: pair, copies, warm, cutover, confirm, probe, gate
+			gates += 2
+		case sideTransit, sideToTransit:
+			steps += 15 + 2*len(a.parts)
+			gates += 2
+		default:
+			steps += 4
+			gates++
+		}
+	}
+	b.steps, b.gates = make([]Step, 0, steps), make([]Gate, 0, gates)
 }
 
 // finished closes the plan: order of lists, sums, phases, digest.

@@ -46,11 +46,11 @@ func (b *builder) disposeAccount(st *schema.Stay, last node) node {
 		return b.retireByHand(st, esc, last)
 	}
 	if st.Action == "archive" && !b.past.has(DisposedAccountID(st.Account)) {
-		last = b.add(Step{ID: stepID(schema.PhaseReinstall, OpArchive, esc, "", o.Epoch), Phase: schema.PhaseReinstall, Op: OpArchive,
+		last = b.add(&Step{ID: stepID(schema.PhaseReinstall, OpArchive, esc, "", o.Epoch), Phase: schema.PhaseReinstall, Op: OpArchive,
 			Account: st.Account, Server: b.s.name, Epoch: o.Epoch, Reversible: true, Method: st.Action, Why: st.Reason,
 			Estimate: b.est.of(OpArchive, b.s.index[st.Account].Bytes())}, last)
 	}
-	return b.add(Step{ID: stepID(schema.PhaseReinstall, OpRetire, esc, "", o.Epoch), Phase: schema.PhaseReinstall, Op: OpRetire,
+	return b.add(&Step{ID: stepID(schema.PhaseReinstall, OpRetire, esc, "", o.Epoch), Phase: schema.PhaseReinstall, Op: OpRetire,
 		Account: st.Account, Server: b.s.name, Epoch: o.Epoch, Source: true, Method: st.Action, Why: st.Reason,
 		Estimate: b.est.of(OpRetire, 0)}, last)
 }
@@ -101,7 +101,7 @@ func (b *builder) disposeResidue(last node) []node {
 		if rule == nil || b.past.has(DisposedResidueID(r.Path)) {
 			continue
 		}
-		out = append(out, b.add(Step{ID: serverID(schema.PhaseReinstall, OpResidue, escape(b.s.name)+"/"+escape(r.Path)),
+		out = append(out, b.add(&Step{ID: serverID(schema.PhaseReinstall, OpResidue, escape(b.s.name)+"/"+escape(r.Path)),
 			Phase: schema.PhaseReinstall, Op: OpResidue, Server: b.s.name, Reversible: rule.Action != "discard", Method: rule.Action,
 			Objects: []string{r.Path}, Why: rule.Reason, Estimate: b.est.of(OpResidue, r.Bytes)}, last))
 	}
@@ -137,7 +137,7 @@ func (b *builder) carryBack(after []node) []node {
 		if !b.past.has(DisposedResidueID(r.Path)) && !b.willCarry(r.Path) {
 			continue
 		}
-		after = append(after, b.add(Step{ID: serverID(schema.PhaseReinstall, OpCarryBack, escape(b.s.name)+"/"+escape(r.Path)),
+		after = append(after, b.add(&Step{ID: serverID(schema.PhaseReinstall, OpCarryBack, escape(b.s.name)+"/"+escape(r.Path)),
 			Phase: schema.PhaseReinstall, Op: OpCarryBack, Server: b.s.name, Reversible: true, Method: r.Action, Objects: []string{r.Path},
 			Why: r.Reason, Estimate: b.est.of(OpCarryBack, 0)}, b.barrier))
 	}

@@ -96,9 +96,9 @@ func appendPhase(b []byte, p *PhaseState) []byte {
 }
 
 func appendStep(b []byte, s *Step) []byte {
-	b = text(b, `{"id":`, string(s.ID))
-	b = text(b, `,"phase":`, s.Phase)
-	b = text(b, `,"op":`, string(s.Op))
+	b = word(b, `{"id":`, string(s.ID))
+	b = word(b, `,"phase":`, s.Phase)
+	b = word(b, `,"op":`, string(s.Op))
 	b = maybe(b, `,"account":`, s.Account)
 	b = maybe(b, `,"part":`, s.Part)
 	b = maybe(b, `,"server":`, s.Server)
@@ -109,11 +109,13 @@ func appendStep(b []byte, s *Step) []byte {
 	if len(s.After) > 0 {
 		b = append(b, `,"after":[`...)
 		for i, id := range s.After {
-			b = quoted(comma(b, i), string(id))
+			b = word(comma(b, i), "", string(id))
 		}
 		b = append(b, ']')
 	}
-	b = maybe(b, `,"group":`, s.Group)
+	if s.Group != "" {
+		b = word(b, `,"group":`, s.Group)
+	}
 	b = mark(b, `,"undo":true`, s.Undo)
 	b = text(b, `,"actor":`, s.Actor)
 	b = mark(b, `,"projected":true`, s.Projected)
@@ -130,11 +132,14 @@ func appendStep(b []byte, s *Step) []byte {
 		b = append(b, ']')
 	}
 	b = text(b, `,"why":`, s.Why)
-	b = number(b, `,"estimate":{"duration":`, int64(s.Estimate.Duration))
-	if s.Estimate.Downtime != 0 {
-		b = number(b, `,"downtime":`, int64(s.Estimate.Downtime))
+	b = append(b, `,"estimate":{`...)
+	if s.Estimate.Duration != 0 {
+		b = append(number(b, `"duration":`, int64(s.Estimate.Duration)), ',')
 	}
-	b = text(b, `,"confidence":`, s.Estimate.Confidence)
+	if s.Estimate.Downtime != 0 {
+		b = append(number(b, `"downtime":`, int64(s.Estimate.Downtime)), ',')
+	}
+	b = word(b, `"confidence":`, s.Estimate.Confidence)
 	return append(b, "}}"...)
 }
 
@@ -209,6 +214,14 @@ func number(b []byte, key string, n int64) []byte {
 
 func text(b []byte, key, s string) []byte { return quoted(append(b, key...), s) }
 
+// word appends what is known to hold nothing that has to be escaped: names that
+// this package gives, and ids. Decode refuses ids that are not like that.
+func word(b []byte, key, s string) []byte {
+	b = append(append(b, key...), '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
 func maybe(b []byte, key, s string) []byte {
 	if s == "" {
 		return b
@@ -216,49 +229,64 @@ func maybe(b []byte, key, s string) []byte {
 	return text(b, key, s)
 }
 
-// quoted appends a string. Nearly all are plain and are copied as they are.
-func quoted(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			return quotedSlow(b, s)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
-}
-
 // binaryMark begins a string that is not text.
 const binaryMark = "\x00"
 
-func quotedSlow(b []byte, s string) []byte {
+// quoted appends a string. Nearly all are plain and are copied as they are.
+func quoted(b []byte, s string) []byte {
+	start, from := len(b), 0
+	b = append(b, '"')
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			continue
+		}
+		if c >= utf8.RuneSelf || c == 0 && i == 0 {
+			return quotedText(b[:start], s)
+		}
+		b = append(b, s[from:i]...)
+		b = escaped(b, c)
+		from = i + 1
+	}
+	b = append(b, s[from:]...)
+	return append(b, '"')
+}
+
+// escaped appends a byte that cannot stand in a string.
+func escaped(b []byte, c byte) []byte {
+	const hex = "0123456789abcdef"
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\n':
+		return append(b, `\n`...)
+	case '\r':
+		return append(b, `\r`...)
+	case '\t':
+		return append(b, `\t`...)
+	case '\b':
+		return append(b, `\b`...)
+	case '\f':
+		return append(b, `\f`...)
+	}
+	return append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+}
+
+// quotedText appends a string that is not all ASCII, or not text at all.
+func quotedText(b []byte, s string) []byte {
 	if !utf8.ValidString(s) || strings.HasPrefix(s, binaryMark) {
 		b = append(b, `"\u0000`...)
 		b = base64.StdEncoding.AppendEncode(b, []byte(s))
 		return append(b, '"')
 	}
-	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for _, r := range s {
 		switch {
-		case r == '"', r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r == '\r':
-			b = append(b, `\r`...)
-		case r == '\t':
-			b = append(b, `\t`...)
-		case r == '\b':
-			b = append(b, `\b`...)
-		case r == '\f':
-			b = append(b, `\f`...)
-		case r < ' ':
-			b = append(b, `\u00`...)
-			b = append(b, hex[r>>4], hex[r&15])
-		case r == '\u2028', r == '\u2029':
+		case r == '\u2028', r == '\u2029': // as encoding/json does
 			b = append(b, `\u202`...)
-			b = append(b, hex[r&15])
+			b = append(b, "89"[r&1])
+		case r < ' ', r == '"', r == '\\':
+			b = escaped(b, byte(r))
 		default:
 			b = utf8.AppendRune(b, r)
 		}

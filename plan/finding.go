@@ -30,6 +30,9 @@ const (
 	codeUnnamed       = "account-unnamed"
 	codeStaysNamed    = "stays-and-account"
 	codeStaysMatched  = "stays-and-pattern"
+	codeStaysAway     = "stays-on-transit"
+	codeDropped       = "account-dropped"
+	codeRetired       = "account-retired"
 	codeStaysNowhere  = "stays-not-found"
 	codeAfterUnknown  = "after-unknown"
 	codeAfterCycle    = "after-cycle"
@@ -137,6 +140,15 @@ var findingKinds = []FindingKind{
 	{codeStaysMatched, "a pattern matches an account that stays", schema.Info, "observed",
 		"The `stays` block wins.",
 		"Add the account to `exclude` to say so."},
+	{codeStaysAway, "an account that stays was moved to transit", schema.Blocker, "observed",
+		"A disposition is for what is on the source. Neither the reinstallation nor the end is reached like this.",
+		"Remove the `stays` block, roll the account back, and write the block again; or let it move."},
+	{codeDropped, "an account that was moved is named by nothing any more", schema.Blocker, "observed",
+		"It would stay on the transit server for ever. Neither the reinstallation nor the end is reached like this.",
+		"Name it again in `account` or `accounts`; roll it back first if it is not to move."},
+	{codeRetired, "an account that is to move was retired", schema.Blocker, "observed",
+		"A disposition has stopped it for good on the source.",
+		"Write its `stays` block again, or remove it from the configuration."},
 	{codeStaysNowhere, "an account that stays was not found", schema.Warning, "observed",
 		"A `stays` block names an account that the source does not have.",
 		"Correct the name, or remove the block."},

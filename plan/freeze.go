@@ -18,25 +18,25 @@ type wayWhy struct{ warm, freeze, confirm string }
 
 func (b *builder) wayOut() way {
 	return way{schema.PhaseMigrate, "migrate", b.s, b.t, b.proc.Rollback.Until != "", wayWhy{
-		"brings the copy on transit up to date and compares it in full while the account is in use",
-		"the account moves to transit: from here to the switch it is held still",
-		"the source learns that transit serves the account",
+		"last copy and full compare while in use",
+		"held still from here to the switch, to move to transit",
+		"the source learns that transit serves it",
 	}}
 }
 
 func (b *builder) wayHome() way {
 	return way{schema.PhaseRelocate, "relocate", b.t, b.s, false, wayWhy{
-		"brings the copy on the reinstalled source up to date and compares it in full while the account is in use",
-		"the account moves home: from here to the switch it is held still",
-		"transit learns that the source serves the account",
+		"last copy and full compare while in use",
+		"held still from here to the switch, to move home",
+		"transit learns that the source serves it",
 	}}
 }
 
 func (b *builder) wayBack() way {
 	return way{schema.PhaseVerify, "rollback", b.t, b.s, true, wayWhy{
-		"brings the old copy on the source up to date and compares it in full while the account is in use",
-		"the account goes back: from here to the switch it is held still",
-		"transit learns that the source serves the account again",
+		"last copy and full compare while in use",
+		"held still from here to the switch, to go back",
+		"transit learns that the source serves it again",
 	}}
 }
 
@@ -51,7 +51,7 @@ func (w *way) step(a *account, op Op, part string, epoch uint64, on *place) Step
 func (b *builder) cross(a *account, w *way, arrived side, after ...node) {
 	s := w.step(a, OpWarm, "", a.epoch, w.to)
 	s.Method, s.Why, s.Estimate = "warm", w.why.warm, b.est.of(OpWarm, bytesOfAll(a))
-	warm := b.add(s, after...)
+	warm := b.add(&s, after...)
 	last := b.cutover(a, w, warm)
 	a.epoch++
 	a.outage += a.cut
@@ -67,7 +67,7 @@ func (b *builder) cutover(a *account, w *way, warm node) node {
 	first := len(b.steps)
 	s := w.step(a, OpFreeze, "", a.epoch, w.from)
 	s.Why, s.Estimate = w.why.freeze, b.est.cut(OpFreeze, a)
-	freeze := b.add(s, warm)
+	freeze := b.add(&s, warm)
 	last := freeze
 	for _, part := range a.parts {
 		s := w.step(a, OpFinalSync, part, a.epoch, w.to)
@@ -76,22 +76,22 @@ func (b *builder) cutover(a *account, w *way, warm node) node {
 		if !last.held {
 			s.Objects = objectsOf(a.live, part)
 		}
-		last = b.add(s, last)
+		last = b.add(&s, last)
 	}
 	s = w.step(a, OpCompare, "", a.epoch, w.to)
-	s.Why, s.Estimate = "both sides are equal, or the cutover is undone", b.est.cut(OpCompare, a)
-	last = b.add(s, last)
+	s.Why, s.Estimate = "equal, or the cutover is undone", b.est.cut(OpCompare, a)
+	last = b.add(&s, last)
 	s = w.step(a, OpPrepareCopy, "", a.epoch, w.to)
-	s.Why, s.Estimate = "the copy is complete and safe on disk, and waits for the origin's word", b.est.cut(OpPrepareCopy, a)
-	last = b.add(s, last)
+	s.Why, s.Estimate = "complete and safe on disk, it waits for the origin's word", b.est.cut(OpPrepareCopy, a)
+	last = b.add(&s, last)
 	s = w.step(a, OpSwitch, "", a.epoch, w.from)
 	s.Method, s.Reversible = MethodCommit, w.back
 	s.Why, s.Estimate = "one record changes the owner; the old place redirects", b.est.cut(OpSwitch, a)
-	last = b.add(s, last)
+	last = b.add(&s, last)
 	s = w.step(a, OpThaw, "", a.epoch, w.from)
 	s.Undo = true
-	s.Why, s.Estimate = "only if the cutover is given up before the switch: the account goes on where it was", Estimate{Confidence: confidenceUnknown}
-	b.add(s, freeze)
+	s.Why, s.Estimate = "only if given up before the switch: it goes on where it was", Estimate{Confidence: confidenceUnknown}
+	b.add(&s, freeze)
 	group := w.group + "[" + a.esc + "]" + epochSuffix(a.epoch)
 	for i := first; i < len(b.steps); i++ {
 		b.steps[i].Group = group
@@ -103,7 +103,7 @@ func (b *builder) cutover(a *account, w *way, warm node) node {
 func (b *builder) confirm(a *account, w *way, after node) node {
 	s := w.step(a, OpConfirm, "", a.epoch, w.from)
 	s.Why, s.Estimate = w.why.confirm, b.est.of(OpConfirm, 0)
-	return b.add(s, after)
+	return b.add(&s, after)
 }
 
 // migrate moves accounts to transit, one after the other in the order of the
@@ -182,7 +182,7 @@ func (b *builder) finishSwitch(a *account, w *way, arrived side) {
 	s := w.step(a, OpSwitch, "", a.epoch-1, w.from)
 	s.Method, s.Reversible = MethodFinish, w.back
 	s.Why, s.Estimate = "the switch is committed: the new place has to be told", b.est.cut(OpSwitch, a)
-	last := b.add(s, a.last)
+	last := b.add(&s, a.last)
 	a.last = b.confirm(a, w, last)
 	a.crossed = a.last
 	a.side, a.settled = arrived, true

@@ -25,7 +25,7 @@ func gateID(phase, what, esc string) ID { return ID(phase + "." + what + "[" + e
 // gate adds a gate that is not closed, and its step. It is open when nothing
 // of this plan comes before it. Nothing behind it runs from this plan.
 func (b *builder) gate(g Gate, server string, after ...node) node {
-	b.add(Step{ID: g.ID, Phase: g.Phase, Op: OpGate, Account: g.Account, Server: server, Method: g.Closes, Why: g.What,
+	b.add(&Step{ID: g.ID, Phase: g.Phase, Op: OpGate, Account: g.Account, Server: server, Method: g.Closes, Why: g.What,
 		Estimate: Estimate{Confidence: confidenceUnknown}}, after...)
 	s := &b.steps[len(b.steps)-1]
 	s.Actor = g.Who

@@ -26,7 +26,7 @@ func (b *builder) install() {
 func (b *builder) arrive() {
 	if b.t.found.Presence == schema.Absent && !b.past.has(schema.FactHandover) {
 		if b.t.can(schema.CanProvision) && !b.byHand(schema.PhaseInstall) {
-			b.barrier = b.add(Step{ID: serverID(schema.PhaseInstall, OpProvision, escape(b.t.name)), Phase: schema.PhaseInstall,
+			b.barrier = b.add(&Step{ID: serverID(schema.PhaseInstall, OpProvision, escape(b.t.name)), Phase: schema.PhaseInstall,
 				Op: OpProvision, Server: b.t.name, Reversible: true, Method: b.mig.Architecture,
 				Why: "accounts need a place to stop over", Estimate: b.est.server(OpProvision, b.phaseRule(schema.PhaseInstall))}, b.before()...)
 		} else {
@@ -38,7 +38,7 @@ func (b *builder) arrive() {
 		b.t.ready = true
 	}
 	if b.t.ready && !b.past.has(schema.FactHandover) {
-		b.barrier = b.add(Step{ID: serverID(schema.PhaseInstall, OpHandover, escape(b.t.name)), Phase: schema.PhaseInstall,
+		b.barrier = b.add(&Step{ID: serverID(schema.PhaseInstall, OpHandover, escape(b.t.name)), Phase: schema.PhaseInstall,
 			Op: OpHandover, Server: b.t.name, Reversible: true,
 			Why: "the clock of the process runs from here", Estimate: b.est.of(OpHandover, 0)}, b.before()...)
 		b.joined = nil
@@ -75,9 +75,9 @@ func (b *builder) pair(a *account, phase string, from, to *place, after ...node)
 	if b.paired(a, to) {
 		return
 	}
-	a.last = b.add(Step{ID: stepID(phase, OpPair, a.esc, "", a.epoch), Phase: phase, Op: OpPair, Account: a.name,
+	a.last = b.add(&Step{ID: stepID(phase, OpPair, a.esc, "", a.epoch), Phase: phase, Op: OpPair, Account: a.name,
 		Server: to.name, From: from.name, To: to.name, Epoch: a.epoch, Reversible: true,
-		Why: "both servers know each other, and the receiver may take the copy", Estimate: b.est.of(OpPair, 0)}, after...)
+		Why: "the receiver may take the copy", Estimate: b.est.of(OpPair, 0)}, after...)
 }
 
 // paired says whether the receiver already holds a record of a copy from the
@@ -96,9 +96,9 @@ func (b *builder) precopy(a *account, phase string, from, to *place) {
 		if !contains(b.phaseRule(phase).Precopy, part) || a.epoch == a.real && copied(to.index[a.name], part, a.epoch) {
 			continue
 		}
-		a.copies = append(a.copies, b.add(Step{ID: stepID(phase, OpPrecopy, a.esc, part, a.epoch), Phase: phase, Op: OpPrecopy,
+		a.copies = append(a.copies, b.add(&Step{ID: stepID(phase, OpPrecopy, a.esc, part, a.epoch), Phase: phase, Op: OpPrecopy,
 			Account: a.name, Part: part, Server: to.name, From: from.name, To: to.name, Epoch: a.epoch, Reversible: true,
-			Method: "bulk", Why: "copied ahead while the account stays in use",
+			Method: "bulk", Why: "copied ahead while in use",
 			Estimate: b.est.of(OpPrecopy, bytesOf(a.live, part))}, a.last))
 	}
 }

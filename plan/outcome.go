@@ -77,8 +77,6 @@ func (b *builder) stage0(a *account) string {
 		return StageOnTransit
 	case sideHome:
 		return StageHome
-	case sideRetired:
-		return StageStays
 	}
 	return StageUnknown
 }

@@ -53,6 +53,7 @@ func (b *builder) owner(a *account, s, t schema.Ownership) (side, uint64) {
 	case onS:
 		return sideSource, s.Epoch
 	case s.State == schema.StateRetired:
+		b.block(a, codeRetired, iPrepare, "", "")
 		return sideRetired, s.Epoch
 	}
 	return b.pending(a, s, t)
@@ -71,7 +72,7 @@ func (b *builder) pending(a *account, s, t schema.Ownership) (side, uint64) {
 	case s.State == schema.StateMoved, t.State == schema.StateMoved,
 		s.State == schema.StateStaged, s.State == schema.StatePrepared:
 		b.block(a, codeOwnerMissing, iPrepare, "", "")
-	case s.State == schema.StateUnknown, t.State == schema.StateStaged, t.State == schema.StatePrepared:
+	case s.State == schema.StateUnknown, s.State == schema.StateUnmanaged, t.State == schema.StateStaged, t.State == schema.StatePrepared:
 		b.block(a, codeRecordUnknown, iPrepare, "", "")
 	default:
 		if a.named || a.s != nil || a.t != nil {

@@ -138,7 +138,7 @@ const (
 
 // Estimate is what a step will take.
 type Estimate struct {
-	Duration   time.Duration `json:"duration"`
+	Duration   time.Duration `json:"duration,omitempty"`
 	Downtime   time.Duration `json:"downtime,omitempty"`
 	Confidence string        `json:"confidence"` // measured | rule | range | unknown (nothing known: both are 0)
 }

@@ -53,10 +53,10 @@ func (b *builder) prepare() {
 		if a.ready || !b.goes(iPrepare) || !b.takes(a, iPrepare) || !b.s.ready {
 			continue
 		}
-		n := b.add(Step{
+		n := b.add(&Step{
 			ID: stepID(schema.PhasePrepare, OpBaseline, a.esc, "", a.epoch), Phase: schema.PhasePrepare, Op: OpBaseline,
 			Account: a.name, Server: b.s.name, Epoch: a.epoch, Reversible: true, Objects: a.probes(),
-			Why: "what the probes answer now is what they are compared with later", Estimate: b.est.of(OpBaseline, 0),
+			Why: "what later probes are compared with", Estimate: b.est.of(OpBaseline, 0),
 		}, a.last)
 		a.last, a.ready, a.joins = n, true, true
 		b.joined = append(b.joined, n)

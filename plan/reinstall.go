@@ -14,7 +14,7 @@ func (b *builder) reinstall() {
 		return
 	}
 	if !b.reinstalled {
-		if !b.wipeBarrier() || !b.goes(iReinstall) {
+		if !b.wipeBarrier() || !b.goes(iReinstall) || !b.t.ready || !b.s.ready && !b.sealed {
 			return
 		}
 		b.wipe()
@@ -43,17 +43,17 @@ func (b *builder) wipeBarrier() bool {
 		b.reportAs(severity, codeUnnamed, name, b.s.name, "", name+" on "+b.s.name+" is named by nothing; the reinstallation would delete it")
 	}
 	ruled := b.residueRuled(severity)
-	return laidOut && ruled && len(b.unnamed) == 0 && (len(b.accounts) > 0 || len(b.stay) > 0)
+	return laidOut && ruled && len(b.unnamed) == 0 && len(b.dropped) == 0 && (len(b.accounts) > 0 || len(b.stay) > 0)
 }
 
 // wipe lays out everything from the confirmation to the new machine.
 func (b *builder) wipe() {
 	last := b.confirmation()
-	if b.s.ready && b.t.ready {
+	if b.s.ready {
 		last = b.reroute(b.seal(b.dispose(last)))
 	}
 	b.barrier = b.newMachine(last)
-	b.s.ready = b.t.ready
+	b.s.ready = true
 }
 
 // confirmation is the gate before anything that cannot be taken back. What is
@@ -99,7 +99,7 @@ func (b *builder) seal(after []node) node {
 	if !held(after) {
 		s.Objects = b.epochs()
 	}
-	return b.add(s, after...)
+	return b.add(&s, after...)
 }
 
 // epochs lists every account of the source with the epoch that the seal
@@ -136,7 +136,7 @@ func (b *builder) reroute(last node) node {
 	if e.Confidence == confidenceUnknown && b.proc.Downtime.Reroute > 0 {
 		e = Estimate{Duration: b.proc.Downtime.Reroute, Downtime: b.proc.Downtime.Reroute, Confidence: confidenceRule}
 	}
-	return b.add(Step{ID: serverID(schema.PhaseReinstall, OpReroute, escape(b.s.name)), Phase: schema.PhaseReinstall, Op: OpReroute,
+	return b.add(&Step{ID: serverID(schema.PhaseReinstall, OpReroute, escape(b.s.name)), Phase: schema.PhaseReinstall, Op: OpReroute,
 		Server: b.t.name, From: b.s.name, To: b.t.name, Reversible: true, Objects: addresses,
 		Why: "transit answers on the service addresses while the source is away", Estimate: e}, last)
 }
@@ -144,7 +144,7 @@ func (b *builder) reroute(last node) node {
 // newMachine is the reinstallation itself, by the provider or by somebody.
 func (b *builder) newMachine(last node) node {
 	if b.reinstalls() {
-		return b.add(Step{ID: serverID(schema.PhaseReinstall, OpReinstall, escape(b.s.name)), Phase: schema.PhaseReinstall, Op: OpReinstall,
+		return b.add(&Step{ID: serverID(schema.PhaseReinstall, OpReinstall, escape(b.s.name)), Phase: schema.PhaseReinstall, Op: OpReinstall,
 			Server: b.s.name, Method: b.mig.Architecture, Why: "point of no return: what was on the source is gone",
 			Estimate: b.est.server(OpReinstall, b.phaseRule(schema.PhaseReinstall))}, last)
 	}
@@ -162,23 +162,40 @@ func (b *builder) newMachine(last node) node {
 // redirects first, then data ahead, then the addresses.
 func (b *builder) comeBack() {
 	redirects := []node{b.barrier}
+	all := true
 	for _, a := range b.accounts {
-		if a.side != sideTransit || !b.takes(a, iReinstall) {
-			continue
+		switch {
+		case a.side == sideHome:
+		case a.side != sideTransit || a.stop == iPrepare:
+			all = false // the new machine would not know where it is
+		default:
+			if n := b.stub(a); n.id != "" {
+				redirects = append(redirects, n)
+			}
+			if b.takes(a, iReinstall) {
+				b.pair(a, schema.PhaseReinstall, b.t, b.s, a.last)
+				b.precopy(a, schema.PhaseReinstall, b.t, b.s)
+			}
 		}
-		after := b.barrier
-		if b.needsStub(a) {
-			after = b.add(Step{ID: stepID(schema.PhaseReinstall, OpStub, a.esc, "", a.epoch), Phase: schema.PhaseReinstall, Op: OpStub,
-				Account: a.name, Server: b.s.name, From: b.s.name, To: b.t.name, Epoch: a.epoch, Reversible: true,
-				Why: "the new machine redirects the account to transit", Estimate: b.est.of(OpStub, 0)}, b.barrier)
-			redirects = append(redirects, after)
-		}
-		a.last = after
-		b.pair(a, schema.PhaseReinstall, b.t, b.s, after)
-		b.precopy(a, schema.PhaseReinstall, b.t, b.s)
 	}
 	redirects = b.carryBack(redirects)
-	b.barrier = b.returnAddresses(redirects)
+	if all && len(b.dropped) == 0 {
+		b.barrier, b.returned = b.returnAddresses(redirects), true
+	}
+}
+
+// stub makes the new machine redirect an account to transit. Every account has
+// one before the addresses come home, also those that are not picked or are
+// stopped before their cutover.
+func (b *builder) stub(a *account) node {
+	a.last = b.barrier
+	if !b.needsStub(a) {
+		return node{}
+	}
+	a.last = b.add(&Step{ID: stepID(schema.PhaseReinstall, OpStub, a.esc, "", a.epoch), Phase: schema.PhaseReinstall, Op: OpStub,
+		Account: a.name, Server: b.s.name, From: b.s.name, To: b.t.name, Epoch: a.epoch, Reversible: true,
+		Why: "the new machine redirects the account to transit", Estimate: b.est.of(OpStub, 0)}, b.barrier)
+	return a.last
 }
 
 // needsStub says whether the source still needs a stub for an account: a
@@ -207,7 +224,7 @@ func (b *builder) returnAddresses(after []node) node {
 			Who: b.who(schema.PhaseReinstall), What: "point the service addresses of " + b.s.name + " back to it",
 			Closes: closesObservation}, b.s.name, after...)
 	}
-	return b.add(Step{ID: serverID(schema.PhaseReinstall, OpReturnAddresses, escape(b.s.name)), Phase: schema.PhaseReinstall,
+	return b.add(&Step{ID: serverID(schema.PhaseReinstall, OpReturnAddresses, escape(b.s.name)), Phase: schema.PhaseReinstall,
 		Op: OpReturnAddresses, Server: b.s.name, From: b.t.name, To: b.s.name, Reversible: true, Objects: addresses,
 		Why: "users reach the source again, which redirects what is still on transit", Estimate: b.est.of(OpReturnAddresses, 0)}, after...)
 }

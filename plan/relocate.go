@@ -59,22 +59,28 @@ func (b *builder) arriveHome(a *account) {
 // finish closes the journey when nothing of this migration is active on
 // transit, or where there is no way home, when every account was accepted.
 func (b *builder) finish() {
-	if !b.goes(iFinish) || b.past.has(schema.FactReleased) || len(b.accounts) == 0 || !b.allArrived() {
+	if !b.goes(iFinish) || len(b.accounts) == 0 || !b.allArrived() || !b.proc.OneWay() && !b.returned {
 		return
 	}
-	after := make([]node, 0, len(b.accounts))
+	after := make([]node, 0, len(b.accounts)+1)
 	for _, a := range b.accounts {
 		after = append(after, a.last)
+	}
+	if !b.comesHome() {
+		after = append(after, b.barrier) // the addresses, when nobody has waited for them
 	}
 	if !b.proc.OneWay() {
 		after = b.release(after)
 	}
-	b.add(Step{ID: serverID(schema.PhaseFinish, OpFinish, escape(b.mig.Name)), Phase: schema.PhaseFinish, Op: OpFinish,
+	b.add(&Step{ID: serverID(schema.PhaseFinish, OpFinish, escape(b.mig.Name)), Phase: schema.PhaseFinish, Op: OpFinish,
 		Why: "the journey is over", Estimate: b.est.of(OpFinish, 0)}, after...)
 }
 
 // allArrived says whether every account is where it ends, and was accepted.
 func (b *builder) allArrived() bool {
+	if len(b.dropped) > 0 {
+		return false
+	}
 	for _, a := range b.accounts {
 		switch {
 		case a.stop <= iFinish, !b.proc.OneWay() && !a.home, b.proc.OneWay() && !(a.side == sideTransit && a.accepted):
@@ -98,7 +104,7 @@ func (b *builder) release(after []node) []node {
 			Who: b.who(schema.PhaseFinish), What: "remove the copies of this migration from " + b.t.name + ", and give it away",
 			Closes: closesObservation}, b.t.name, after...)}
 	}
-	return []node{b.add(Step{ID: serverID(schema.PhaseFinish, OpRelease, escape(b.t.name)), Phase: schema.PhaseFinish, Op: OpRelease,
+	return []node{b.add(&Step{ID: serverID(schema.PhaseFinish, OpRelease, escape(b.t.name)), Phase: schema.PhaseFinish, Op: OpRelease,
 		Server: b.t.name, Why: "every account was accepted at home: the copies on transit are not needed any more",
 		Estimate: b.est.of(OpRelease, 0)}, after...)}
 }

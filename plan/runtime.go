@@ -108,7 +108,7 @@ func (b *builder) removeRuntimes() {
 		if after.id == "" {
 			after = a.last
 		}
-		a.last = b.add(Step{ID: stepID(schema.PhaseRequest, OpProbeReady, a.esc, "", a.epoch), Phase: schema.PhaseRequest,
+		a.last = b.add(&Step{ID: stepID(schema.PhaseRequest, OpProbeReady, a.esc, "", a.epoch), Phase: schema.PhaseRequest,
 			Op: OpProbeReady, Account: a.name, Server: b.s.name, Epoch: a.epoch, Reversible: true,
 			Why: "the account works without the runtimes that vanish", Estimate: b.est.of(OpProbeReady, 0)}, after)
 		a.joins = true
@@ -140,9 +140,9 @@ func (b *builder) restoreRuntimes() {
 	}
 }
 
-func (b *builder) runtimeStep(op Op, r schema.Runtime, why string) Step {
+func (b *builder) runtimeStep(op Op, r schema.Runtime, why string) *Step {
 	object := escape(b.s.name) + "/" + escape(r.Name) + "/" + escape(r.Version)
-	return Step{ID: serverID(schema.PhaseRequest, op, object), Phase: schema.PhaseRequest, Op: op, Server: b.s.name,
+	return &Step{ID: serverID(schema.PhaseRequest, op, object), Phase: schema.PhaseRequest, Op: op, Server: b.s.name,
 		Reversible: true, Source: true, Objects: []string{r.Name + " " + r.Version}, Why: why, Estimate: b.est.of(op, 0)}
 }
 

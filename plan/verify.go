@@ -69,8 +69,8 @@ func (b *builder) probe(a *account, phase string, on *place, wanted bool) node {
 		return node{}
 	}
 	a.probed = true
-	a.last = b.add(Step{ID: stepID(phase, OpProbe, a.esc, "", a.epoch), Phase: phase, Op: OpProbe, Account: a.name,
-		Server: on.name, Epoch: a.epoch, Reversible: true, Why: "the answers are compared with the baseline",
+	a.last = b.add(&Step{ID: stepID(phase, OpProbe, a.esc, "", a.epoch), Phase: phase, Op: OpProbe, Account: a.name,
+		Server: on.name, Epoch: a.epoch, Reversible: true, Why: "compared with the baseline",
 		Estimate: b.est.of(OpProbe, 0)}, a.last)
 	return a.last
 }

@@ -259,7 +259,9 @@ type Copier interface {
 	Origin(ctx context.Context, term uint64, account string) (Origin, error)
 	// Pull runs on the receiver; it dials the origin itself.
 	Pull(ctx context.Context, r PullRequest, progress func(Progress)) (Pulled, error)
-	// Compare runs on the receiver, which asks the origin for its side.
+	// Compare runs on the receiver, which asks the origin for its side. Without
+	// a token it hashes both sides in full while the account is in use, says
+	// nothing of equality, and makes the comparison in the cut cheap.
 	Compare(ctx context.Context, o Origin, term uint64, t Token) (Compared, error)
 	// CloseOrigin ends the sessions that warm passes keep open.
 	CloseOrigin(ctx context.Context, account string) error

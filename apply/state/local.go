@@ -70,7 +70,7 @@ func (l *Local) Load(ctx context.Context) (*Log, error) {
 	return log, err
 }
 
-// read also returns the ends of segments that no other segment names.
+// read also returns the ends of the segments that no later one names.
 func (l *Local) read(ctx context.Context) (*Log, map[string]head, error) {
 	names, err := l.segments()
 	if err != nil {
@@ -78,7 +78,7 @@ func (l *Local) read(ctx context.Context) (*Log, map[string]head, error) {
 	}
 	log := &Log{}
 	ends := map[string]head{} // of each segment
-	seen := map[string]head{} // what later segments say of earlier ones
+	seen := map[string]head{} // what later segments say of earlier ones, and is not there
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
@@ -90,34 +90,38 @@ func (l *Local) read(ctx context.Context) (*Log, map[string]head, error) {
 		if s.cut {
 			log.Notes = append(log.Notes, fmt.Sprintf("the last line of journal %s was cut short by a crash and is left out", l.path(name)))
 		}
-		if len(s.heads) == 0 {
-			continue
+		if err := log.take(l.path(name), s); err != nil {
+			return nil, nil, err
 		}
-		if log.Lineage == "" {
-			log.Lineage = s.header.Lineage
+		if len(s.heads) > 0 {
+			ends[name] = head{Lines: len(s.heads), Sum: s.heads[len(s.heads)-1]}
 		}
-		if s.header.Lineage != log.Lineage {
-			return nil, nil, &CorruptError{Path: l.path(name), Line: 1, Why: "it comes from another state store"}
-		}
-		log.Events = append(log.Events, s.events...)
-		ends[name] = head{Lines: len(s.heads), Sum: s.heads[len(s.heads)-1]}
-		for earlier, h := range s.header.Seen {
-			seen[earlier] = h
-		}
-		// A segment may have grown since another one saw it, but not shrunk.
-		maps.DeleteFunc(seen, func(earlier string, h head) bool { return earlier == name && contains(s.heads, h) })
+		maps.Copy(seen, s.header.Seen)
 	}
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
-		if h, ok := ends[name]; !ok || h.Lines < seen[name].Lines {
+		// A segment may have grown since another one saw it, but not shrunk.
+		if ends[name].Lines < seen[name].Lines {
 			log.Notes = append(log.Notes, fmt.Sprintf("journal %s had %d lines once; some are gone, and with them timings", l.path(name), seen[name].Lines))
 		}
 	}
+	maps.DeleteFunc(ends, func(name string, h head) bool { return seen[name] == h })
 	log.Serial = uint64(len(log.Events))
 	return log, ends, nil
 }
 
-func contains(heads []string, h head) bool {
-	return h.Lines >= 1 && h.Lines <= len(heads) && heads[h.Lines-1] == h.Sum
+// take adds the events of one segment.
+func (log *Log) take(path string, s *segment) error {
+	if len(s.heads) == 0 {
+		return nil
+	}
+	if log.Lineage == "" {
+		log.Lineage = s.header.Lineage
+	}
+	if s.header.Lineage != log.Lineage {
+		return &CorruptError{Path: path, Line: 1, Why: "it comes from another state store"}
+	}
+	log.Events = append(log.Events, s.events...)
+	return nil
 }
 
 func (l *Local) path(segment string) string { return filepath.Join(l.dir, journalDir, segment) }
@@ -292,6 +296,9 @@ func (l *Local) put(data []byte, sum string, events []Event) error {
 			return fmt.Errorf("write journal: %w", err)
 		}
 		data, sum = append(data, line...), s
+	}
+	if l.size+int64(len(data)) > maxSegment {
+		return fmt.Errorf("write journal: %s is full, which no run of normal length makes it; run again to begin another one", l.own.Name())
 	}
 	if _, err := l.own.WriteAt(data, l.size); err != nil {
 		return fmt.Errorf("write journal: %w", err)

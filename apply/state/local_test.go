@@ -34,7 +34,7 @@ func (c silentClock) After(d time.Duration) <-chan time.Time {
 }
 
 func short(clock state.Clock) state.Options {
-	return state.Options{Clock: clock, Lease: 400 * time.Millisecond, Beat: 20 * time.Millisecond}
+	return state.Options{Clock: clock, Lease: 2 * time.Second, Beat: 20 * time.Millisecond}
 }
 
 func TestConformance(t *testing.T) {
@@ -240,6 +240,33 @@ func TestTwoStoresMixed(t *testing.T) {
 	}
 }
 
+func TestForeignLineage(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "lineage"), []byte("hello\n"))
+	err := state.OpenLocal(dir, state.Options{}).Append(context.Background(), events(1, 1)...)
+	var corrupt *state.CorruptError
+	if !errors.As(err, &corrupt) || corrupt.Path != filepath.Join(dir, "lineage") {
+		t.Errorf("%v", err)
+	}
+}
+
+// What somebody else put in place of a lock is nobody's heartbeat: it is waited
+// out. Numbers that no lock can have are left alone.
+func TestForeignLock(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "lock.7"), []byte("hello"))
+	write(t, filepath.Join(dir, "lock.18446744073709551615"), nil)
+	write(t, filepath.Join(dir, "lock.x"), nil)
+	s := state.OpenLocal(dir, short(nil))
+	defer s.Close()
+	if _, err := s.Lock(context.Background(), state.Holder{Who: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "lock.8")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPowerCutLeavesZeros(t *testing.T) {
 	dir, path, _ := journal(t, 1)
 	write(t, path, make([]byte, 4096))
@@ -299,9 +326,7 @@ func TestNoPermission(t *testing.T) {
 		return
 	}
 	dir, _, _ := journal(t, 2)
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: needs root to become somebody else")
-	}
+	needRoot(t) // to become somebody else
 	for d := dir; d != "/" && d != "."; d = filepath.Dir(d) {
 		if i, err := os.Stat(d); err == nil && i.Mode().Perm()&0o055 == 0 {
 			if err := os.Chmod(d, i.Mode().Perm()|0o055); err != nil {

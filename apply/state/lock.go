@@ -109,7 +109,8 @@ func (l *Local) locks() ([]uint64, error) {
 	var ns []uint64
 	for _, e := range entries {
 		tail, ok := strings.CutPrefix(e.Name(), lockPrefix)
-		if n, err := strconv.ParseUint(tail, 10, 64); ok && err == nil && n > 0 {
+		// Forty bits are more locks than there can be: a higher number is not ours.
+		if n, err := strconv.ParseUint(tail, 10, 40); ok && err == nil && n > 0 {
 			ns = append(ns, n)
 		}
 	}
@@ -266,6 +267,7 @@ type offsetWriter struct {
 	at int64
 }
 
+// Write implements io.Writer.
 func (w offsetWriter) Write(p []byte) (int, error) { return w.f.WriteAt(p, w.at) }
 
 func (k *localLock) isLost() bool {

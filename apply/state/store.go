@@ -61,6 +61,7 @@ type LockedError struct {
 	Where  string // the lock, for people
 }
 
+// Error implements error.
 func (e *LockedError) Error() string {
 	return fmt.Sprintf("another run holds the lock %s: %s; wait until it has ended, or stop it", e.Where, e.Holder)
 }
@@ -76,6 +77,7 @@ type CorruptError struct {
 	Why  string
 }
 
+// Error implements error.
 func (e *CorruptError) Error() string {
 	at := e.Path
 	if e.Line > 0 {

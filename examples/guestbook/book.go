@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 
 	_ "modernc.org/sqlite"
 )
@@ -22,6 +24,7 @@ var (
 type book struct {
 	db  *sql.DB
 	dir string
+	ids [64]sync.Mutex // writers of the same id follow each other
 }
 
 func openBook(ctx context.Context, path, dir string) (*book, error) {
@@ -78,6 +81,11 @@ func (b *book) read(ctx context.Context, id string) (text string, err error) {
 // write makes an entry durable: the file first, then the row, which decides. A
 // file without its row is of an entry that was never acknowledged.
 func (b *book) write(ctx context.Context, id, text string) error {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	lock := &b.ids[h.Sum32()%uint32(len(b.ids))]
+	lock.Lock()
+	defer lock.Unlock()
 	old, err := b.read(ctx, id)
 	switch {
 	case err == nil && old == text:
@@ -97,7 +105,7 @@ func (b *book) write(ctx context.Context, id, text string) error {
 	if n, err := result.RowsAffected(); err != nil || n == 1 {
 		return err
 	}
-	// Somebody else wrote it since we looked: the row is right, so must the file be.
+	// Another process wrote it since we looked: the row is right, so must the file be.
 	if old, err = b.read(ctx, id); err != nil {
 		return err
 	}

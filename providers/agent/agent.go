@@ -26,7 +26,13 @@ type Options struct {
 	Log    hclog.Logger
 	Dial   Dialer // to the peers' agents; faults are put around it
 	Facts  string // file that mirrors the facts
+	Calls  Calls  // around every call to a peer; nil: none
 }
+
+// Calls decorates the calls that agents make to each other. It is where faults
+// are put: a decorator may do the call not at all, late, or twice, and may lose
+// its answer.
+type Calls func(ctx context.Context, method string, do func(context.Context) error) error
 
 // Agent is the program on a server that alone changes records. It calls its
 // Host for everything that is not a record: doors, places, machine.
@@ -60,7 +66,7 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{
-		keeper: o.Keeper, host: o.Host, log: o.Log, peers: newPeers(o.Dial), facts_: facts,
+		keeper: o.Keeper, host: o.Host, log: o.Log, peers: newPeers(o.Dial, o.Calls), facts_: facts,
 		accounts: map[string]*sync.Mutex{}, talks: map[string]*sync.Mutex{}, origins: map[string]*originState{}, copies: map[string]*copyState{},
 		asking: map[string]time.Time{}, wake: make(chan struct{}, 1),
 	}

@@ -68,6 +68,8 @@ type Host interface {
 	Reinstall(ctx context.Context, architecture schema.Architecture) error
 	Listen(addresses []string) error
 	Unlisten(addresses []string) error
+	// Answered says whether anybody listens on a service address now.
+	Answered(address string) bool
 	Runtime(r schema.Runtime, restore bool) error
 	Archive(ctx context.Context, account string) (digest string, err error)
 	Residue() ([]schema.Residue, error)

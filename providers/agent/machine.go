@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent/ownership"
@@ -45,7 +46,7 @@ func (a *Agent) giveBack(_ context.Context, q *sealRequest) (*nothing, error) {
 	if err := a.keeper.CheckTerm(q.Term); err != nil {
 		return nil, refused(err)
 	}
-	return &nothing{}, a.host.Unlisten(q.Addresses)
+	return &nothing{}, a.handOver(q.Addresses)
 }
 
 func (a *Agent) serve(_ context.Context, q *sealRequest) (*nothing, error) {
@@ -60,7 +61,37 @@ func (a *Agent) silence(_ context.Context, q *sealRequest) (*nothing, error) {
 	if err := a.order(&sealRequest{Term: q.Term, Seal: q.Seal, Machine: a.host.Identity().Machine}); err != nil {
 		return nil, err
 	}
-	return &nothing{}, a.host.Unlisten(q.Addresses)
+	return &nothing{}, a.handOver(q.Addresses)
+}
+
+// handOverLimit is how long addresses may be without anybody who answers on
+// them. The tool may die between the two halves of a handing over, and users
+// must not pay for it.
+const handOverLimit = 3 * time.Second
+
+// handOver stops listening on addresses so that the other server can. If
+// nobody does in time, this one does again: it knows where the accounts are.
+func (a *Agent) handOver(addresses []string) error {
+	if err := a.host.Unlisten(addresses); err != nil {
+		return err
+	}
+	a.work.Go(func() {
+		select {
+		case <-a.ctx.Done():
+			return
+		case <-time.After(handOverLimit):
+		}
+		for _, address := range addresses {
+			if a.host.Answered(address) {
+				continue
+			}
+			a.log.Warn("nobody has taken the address over: listening again", "address", address)
+			if err := a.host.Listen([]string{address}); err != nil {
+				a.log.Error("listen", "address", address, "error", err)
+			}
+		}
+	})
+	return nil
 }
 
 // release drops copies of this migration that are not the owner's any more.

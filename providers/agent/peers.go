@@ -13,12 +13,18 @@ import (
 
 // peers are connections to other agents, by address.
 type peers struct {
-	dial Dialer
-	mu   sync.Mutex
-	open map[string]*connection
+	dial  Dialer
+	calls Calls
+	mu    sync.Mutex
+	open  map[string]*connection
 }
 
-func newPeers(d Dialer) *peers { return &peers{dial: d, open: map[string]*connection{}} }
+func newPeers(d Dialer, c Calls) *peers {
+	if c == nil {
+		c = func(ctx context.Context, _ string, do func(context.Context) error) error { return do(ctx) }
+	}
+	return &peers{dial: d, calls: c, open: map[string]*connection{}}
+}
 
 func (p *peers) to(address string) (*connection, error) {
 	if address == "" {
@@ -133,7 +139,11 @@ func (a *Agent) question(ctx context.Context, account, method string) (ownership
 	if err != nil {
 		return ownership.Answer{}, err
 	}
-	m, err := call[questionMessage, answerMessage](ctx, c, method, &questionMessage{q})
+	var m *answerMessage
+	err = a.peers.calls(ctx, method, func(ctx context.Context) (err error) {
+		m, err = call[questionMessage, answerMessage](ctx, c, method, &questionMessage{q})
+		return err
+	})
 	if err != nil {
 		return ownership.Answer{}, fmt.Errorf("ask the peer %s: %w", s.Record.Peer.Machine, err)
 	}
@@ -194,7 +204,10 @@ func (a *Agent) askPeer(ctx context.Context, account string) error {
 func (a *Agent) hintPeer(ctx context.Context, account string) {
 	c, err := a.peers.to(a.keeper.Status(account).Record.Peer.Agent)
 	if err == nil {
-		_, err = call[accountRequest, nothing](ctx, c, "Hint", &accountRequest{Account: account})
+		err = a.peers.calls(ctx, "Hint", func(ctx context.Context) error {
+			_, err := call[accountRequest, nothing](ctx, c, "Hint", &accountRequest{Account: account})
+			return err
+		})
 	}
 	if err != nil {
 		a.log.Debug("hint", "account", account, "error", err)

@@ -497,6 +497,16 @@ func (h *Host) Unlisten(addresses []string) error {
 	return h.remember()
 }
 
+// Answered says whether anybody listens on a service address now.
+func (h *Host) Answered(address string) bool {
+	c, err := net.DialTimeout("tcp", net.JoinHostPort(address, strconv.Itoa(h.description().HTTPPort)), time.Second)
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
+}
+
 // listeningOption holds the addresses to answer on after a restart, when they
 // are not simply the server's own.
 const listeningOption = "listening"

@@ -29,6 +29,7 @@ func Kind() providers.Kind {
 			{Name: "http_port", Type: "number", Default: "8080", Doc: "Port on which accounts' sites are served, on every service address.", Example: "8080"},
 			{Name: "smtp_port", Type: "number", Default: "8025", Doc: "Port on which mail is accepted, on every service address.", Example: "8025"},
 			{Name: depotOption, Type: "string", Doc: "Directory that runtimes are installed from, as NAME/VERSION/NAME, when the server is provisioned or reinstalled.", Example: "depot"},
+			{Name: "supervised", Type: "bool", Default: "false", Doc: "Somebody else (an init) starts the server's process and starts it again when it ends; Stopover only waits for it.", Example: "true"},
 			{Name: idleOption, Type: "duration", Default: "1h", Doc: "How long the server's process stays without requests and calls; 0 means for ever.", Example: "10m"},
 		},
 		Open: open,
@@ -42,7 +43,7 @@ type server struct {
 	config schema.Server
 	dir    string
 	depot  string
-	exe    string
+	start  starter
 }
 
 func open(_ context.Context, s schema.Server, env providers.Env) (providers.Server, error) {
@@ -57,7 +58,7 @@ func open(_ context.Context, s schema.Server, env providers.Env) (providers.Serv
 	if err != nil {
 		return nil, err
 	}
-	o := &server{config: s, dir: dir, exe: env.Executable}
+	o := &server{config: s, dir: dir, start: starter{executable: env.Executable, supervised: s.Options["supervised"] == "true"}}
 	if d := s.Options[depotOption]; d != "" {
 		if !filepath.IsAbs(d) {
 			d = filepath.Join(env.Dir, d)
@@ -67,7 +68,7 @@ func open(_ context.Context, s schema.Server, env providers.Env) (providers.Serv
 		}
 	}
 	o.Client, err = agent.NewClient(dir, func(ctx context.Context, dir string) (net.Conn, error) {
-		if err := ensure(ctx, dir, o.exe); err != nil {
+		if err := ensure(ctx, dir, o.start); err != nil {
 			return nil, err
 		}
 		return Dial(ctx, dir)
@@ -81,7 +82,7 @@ func open(_ context.Context, s schema.Server, env providers.Env) (providers.Serv
 // Survey reads what is there. A server that is absent or does not answer is
 // said to be so; that is not an error.
 func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*schema.FoundServer, error) {
-	presence, err := schema.Present, ensure(ctx, s.dir, s.exe)
+	presence, err := schema.Present, ensure(ctx, s.dir, s.start)
 	var found *schema.FoundServer
 	if err == nil {
 		found, err = s.Client.Survey(ctx, opts)
@@ -94,7 +95,7 @@ func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*sch
 	}
 	if presence != schema.Present {
 		found = &schema.FoundServer{Addresses: s.config.Serves, Listening: []string{}, Accounts: []*schema.FoundAccount{},
-			Can: map[schema.Capability]bool{schema.CanProvision: true}}
+			Can: everything()}
 		if presence == schema.Unreachable {
 			found.Error = err.Error()
 		}
@@ -115,7 +116,7 @@ func (s *server) Abilities() providers.Abilities {
 // nothing when the server is there already.
 func (s *server) Provision(ctx context.Context, _ *schema.FoundServer, arch schema.Architecture) error {
 	if _, err := os.Stat(filepath.Join(s.dir, serverFile)); err == nil {
-		return ensure(ctx, s.dir, s.exe)
+		return ensure(ctx, s.dir, s.start)
 	}
 	d, err := s.describe()
 	if err != nil {
@@ -142,7 +143,7 @@ func (s *server) Provision(ctx context.Context, _ *schema.FoundServer, arch sche
 	if err := renameio.WriteFile(s.dir+reinstallExt, b, 0o600, renameio.WithTempDir(filepath.Dir(s.dir))); err != nil {
 		return fmt.Errorf("provision %s: %w", s.config.Name, err)
 	}
-	return ensure(ctx, s.dir, s.exe)
+	return ensure(ctx, s.dir, s.start)
 }
 
 // emptyOrOurs refuses to make a server out of somebody's directory.

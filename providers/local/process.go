@@ -51,9 +51,15 @@ func Dial(ctx context.Context, dir string) (net.Conn, error) {
 	return c, nil
 }
 
+// starter says who starts a server's process.
+type starter struct {
+	executable string // the program to start it from
+	supervised bool   // somebody else does
+}
+
 // ensure starts the server's process when it does not run, and waits until it
 // answers. A directory without description is a server that is absent.
-func ensure(ctx context.Context, dir, executable string) error {
+func ensure(ctx context.Context, dir string, by starter) error {
 	if c, err := Dial(ctx, dir); err == nil {
 		return c.Close()
 	}
@@ -66,10 +72,13 @@ func ensure(ctx context.Context, dir, executable string) error {
 			return fmt.Errorf("pocket server %s: %w", dir, err)
 		}
 	}
-	if executable == "" {
+	if by.supervised {
+		return await(ctx, dir, nil)
+	}
+	if by.executable == "" {
 		return fmt.Errorf("pocket server %s does not run and there is no program to start it with: %w", dir, providers.ErrUnreachable)
 	}
-	started, err := start(dir, executable)
+	started, err := start(dir, by.executable)
 	if err != nil {
 		return fmt.Errorf("start pocket server %s: %w", dir, err)
 	}

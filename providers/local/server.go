@@ -26,8 +26,10 @@ import (
 
 // Process are the parts of a server's process that a harness may replace.
 type Process struct {
-	Dial agent.Dialer // to peers; default Dial
-	Log  io.Writer    // default standard error
+	Dial  agent.Dialer         // to peers; default Dial
+	Calls agent.Calls          // around calls to peers; default none
+	Log   io.Writer            // default standard error
+	Now   func() time.Duration // time since boot; default the machine's own clock
 }
 
 // Main is the process of one pocket server. It returns the exit status.
@@ -66,7 +68,7 @@ func (p Process) run(dir string, log hclog.Logger) error {
 	if err != nil {
 		return err
 	}
-	a, err := newAgent(h, p.Dial, log)
+	a, err := p.newAgent(h, log)
 	if err != nil {
 		return err
 	}
@@ -141,7 +143,11 @@ func newHost(dir string, log hclog.Logger) (*Host, error) {
 	return h, nil
 }
 
-func newAgent(h *Host, dial agent.Dialer, log hclog.Logger) (*agent.Agent, error) {
+func (p Process) newAgent(h *Host, log hclog.Logger) (*agent.Agent, error) {
+	dial, now := p.Dial, p.Now
+	if now == nil {
+		now = SinceBoot
+	}
 	if dial == nil {
 		dial = Dial
 	}
@@ -151,16 +157,16 @@ func newAgent(h *Host, dial agent.Dialer, log hclog.Logger) (*agent.Agent, error
 	}
 	_, err = os.Stat(filepath.Join(h.dir, freshFile))
 	keeper, err := ownership.Open(disk, ownership.Options{
-		Machine: h.machine, Boot: h.boot, Instance: randomID(), Known: err != nil, Now: sinceBoot,
+		Machine: h.machine, Boot: h.boot, Instance: randomID(), Known: err != nil, Now: now,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return agent.New(agent.Options{Keeper: keeper, Host: h, Log: log.Named("agent"), Dial: dial, Facts: filepath.Join(h.dir, factsFile)})
+	return agent.New(agent.Options{Keeper: keeper, Host: h, Log: log.Named("agent"), Dial: dial, Calls: p.Calls, Facts: filepath.Join(h.dir, factsFile)})
 }
 
-// sinceBoot is the machine's own clock, which no change of the date touches.
-func sinceBoot() time.Duration {
+// SinceBoot is the machine's own clock, which no change of the date touches.
+func SinceBoot() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
 		panic(err) // every Linux since 2.6.39 has it

@@ -28,11 +28,7 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 		Name: d.Name, Presence: schema.Present, Provider: "local",
 		Machine: h.machine, Boot: h.boot, Architecture: d.Architecture,
 		Addresses: slices.Clone(d.Serves), Listening: h.addresses(), HTTP: h.httpAddress(),
-		Can: map[schema.Capability]bool{}, Cannot: map[schema.Capability]string{},
-	}
-	for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
-		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts} {
-		s.Can[c] = true
+		Can: everything(), Cannot: map[schema.Capability]string{},
 	}
 	for _, r := range d.Runtimes {
 		s.Runtimes = append(s.Runtimes, schema.Runtime{Name: r.Name, Version: r.Version})
@@ -58,6 +54,16 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// everything is what a pocket server can do, whether it is there already or not.
+func everything() map[schema.Capability]bool {
+	can := map[schema.Capability]bool{}
+	for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
+		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts} {
+		can[c] = true
+	}
+	return can
 }
 
 // surveyAccounts surveys several accounts at once: most of the time is spent

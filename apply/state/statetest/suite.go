@@ -20,7 +20,7 @@ import (
 // separate processes would open it.
 type Store struct {
 	// Open returns a store on the same place each time. The lease of its lock
-	// must be short, at most a second.
+	// must be short: the suite waits it out.
 	Open func() state.Store
 	// Silence makes the lock's heartbeat of an opened store stop, as if its
 	// process had been stopped. Nil: the suite leaves that test out.

@@ -24,6 +24,26 @@ type applyFlags struct {
 	goal     goalFlags
 	yes      bool
 	parallel int
+	lease    time.Duration
+}
+
+// minLease keeps the lease above what a busy machine needs to answer.
+const minLease = time.Second
+
+func (f *applyFlags) add(c *cobra.Command) {
+	c.Flags().BoolVar(&f.yes, "auto-approve", false, "do not ask before beginning")
+	c.Flags().IntVar(&f.parallel, "parallel", 0, "accounts moved at once; 0 as the process says")
+	c.Flags().DurationVar(&f.lease, "lease", 30*time.Second, "how long a frozen account waits for a word of this run before it opens again by itself")
+}
+
+func (f *applyFlags) check() error {
+	if f.lease < minLease || f.lease > 5*time.Minute {
+		return fmt.Errorf("--lease: %v is not between %v and 5m", f.lease, minLease)
+	}
+	if f.parallel < 0 {
+		return fmt.Errorf("--parallel: %d is negative", f.parallel)
+	}
+	return nil
 }
 
 func (p *program) apply() *cobra.Command {
@@ -39,6 +59,9 @@ Ctrl-C once finishes or undoes the running cutover and stops; twice stops now.
 Running apply again always goes on from where things are.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			request, err := flags.goal.request()
+			if err == nil {
+				err = flags.check()
+			}
 			if err != nil {
 				return err
 			}
@@ -49,8 +72,7 @@ Running apply again always goes on from where things are.`,
 		},
 	}
 	flags.goal.add(c.Flags())
-	c.Flags().BoolVar(&flags.yes, "auto-approve", false, "do not ask before beginning")
-	c.Flags().IntVar(&flags.parallel, "parallel", 0, "accounts moved at once; 0 as the process says")
+	flags.add(c)
 	return c
 }
 
@@ -77,7 +99,7 @@ func (p *program) applyFresh(ctx context.Context, flags applyFlags, request setu
 			return err
 		}
 		if round == 0 {
-			v.Plan(computed.Plan, computed.Notes, "")
+			v.Planned(computed.Plan, computed.Notes)
 			if err := p.ask(flags, computed.Plan); err != nil {
 				return err
 			}
@@ -129,6 +151,7 @@ func (p *program) run(ctx context.Context, project *setup.Project, lock state.Lo
 	r := &apply.Runner{
 		Servers: project.Servers, State: project.Store, Lock: lock, Inventory: computed.Inventory,
 		Observe: v.Event, Graceful: p.graceful, Holder: setup.Holder(), Confirmed: request.Confirmed, Parallel: flags.parallel,
+		Settings: apply.Settings{Lease: flags.lease},
 	}
 	result, err := r.Run(ctx, computed.Plan)
 	v.Result(result, err)
@@ -151,7 +174,7 @@ func (p *program) applySaved(ctx context.Context, path string, flags applyFlags,
 	}
 	defer lock.Release()
 	if saved.Blocked() {
-		p.view().Plan(saved, nil, "")
+		p.view().Planned(saved, nil)
 		return &apply.RefusedError{Reason: "the saved plan has blockers"}
 	}
 	request.Goal = saved.Goal
@@ -163,7 +186,7 @@ func (p *program) applySaved(ctx context.Context, path string, flags applyFlags,
 		return err
 	}
 	v := p.view()
-	v.Plan(fresh.Plan, fresh.Notes, "")
+	v.Planned(fresh.Plan, fresh.Notes)
 	if err := p.run(ctx, project, lock, v, flags, request, fresh); err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ func (p *program) rollback() *cobra.Command {
 everything that was written since. The process says until when that is possible.
 A later apply moves them again.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
 			request := setup.Request{Goal: plan.Goal{Rollback: args}, Now: time.Now()}
 			project, err := p.open(c.Context())
 			if err != nil {
@@ -37,10 +40,11 @@ A later apply moves them again.`,
 				return err
 			}
 			v := p.view()
-			v.Plan(computed.Plan, computed.Notes, "")
 			if dry {
+				v.Plan(computed.Plan, computed.Notes, "")
 				return nil
 			}
+			v.Planned(computed.Plan, computed.Notes)
 			if len(computed.Plan.Runnable()) == 0 {
 				if computed.Plan.Blocked() {
 					return &apply.RefusedError{Reason: "the rollback is refused; the findings above say why"}
@@ -58,7 +62,7 @@ A later apply moves them again.`,
 			return err
 		},
 	}
-	c.Flags().BoolVar(&flags.yes, "auto-approve", false, "do not ask before beginning")
+	flags.add(c)
 	c.Flags().BoolVar(&dry, "plan", false, "only show the steps")
 	return c
 }

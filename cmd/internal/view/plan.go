@@ -8,6 +8,18 @@ import (
 	"github.com/stopover/stopover/schema"
 )
 
+// Planned shows the plan that a run begins with. For programs it is one message
+// of the run's stream.
+func (v *View) Planned(p *plan.Plan, notes []string) {
+	if v.json {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.message(map[string]any{"type": "planned", "plan": p, "notes": notes})
+		return
+	}
+	v.Plan(p, notes, "")
+}
+
 // Plan shows a plan: the verdict, findings first, then phase by phase what is
 // left, and who must do what.
 func (v *View) Plan(p *plan.Plan, notes []string, saved string) {

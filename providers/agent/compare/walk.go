@@ -66,7 +66,10 @@ func (w *walker) descend(ctx context.Context, at int, path string, n *node) erro
 
 // openNoAtime never follows the last element, and never waits for a FIFO.
 func openNoAtime(at int, name string, flags int) (int, error) {
-	flags |= unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_NONBLOCK
+	flags |= unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	if flags&unix.O_DIRECTORY == 0 {
+		flags |= unix.O_NONBLOCK
+	}
 	for atime := unix.O_NOATIME; ; {
 		fd, err := unix.Openat(at, name, flags|atime, 0)
 		switch {

@@ -65,6 +65,9 @@ func (r *reader) read(path string) ([]Entry, error) {
 		if list, err = r.batch(fd, path, r.dirents[:n], list); err != nil {
 			return nil, err
 		}
+		if err := r.s.stopped(); err != nil { // a directory can be very large
+			return nil, err
+		}
 	}
 	text := string(r.text)
 	for i, m := range r.marks {

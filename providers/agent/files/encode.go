@@ -45,7 +45,7 @@ func (l *Listing) WriteTo(w io.Writer) (int64, error) {
 	if err := f.parts(frameEnd); err != nil {
 		return f.bytes, err
 	}
-	return f.bytes, f.w.Flush()
+	return f.bytes, f.flush()
 }
 
 // partLen keeps a part within a frame, whatever the names and targets.

@@ -114,7 +114,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func again2(role string, args ...string) *exec.Cmd {
+func myself(role string, args ...string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), "STOPOVER_FILES_ROLE="+role)
 	return cmd
@@ -136,7 +136,7 @@ func TestKilled(t *testing.T) {
 		a, b := pair(t)
 		end, err := b.(*net.UnixConn).File()
 		must(t, err)
-		cmd := again2("receive", dst)
+		cmd := myself("receive", dst)
 		cmd.Stdin = end
 		must(t, cmd.Start())
 		end.Close()
@@ -283,7 +283,7 @@ func TestNotRoot(t *testing.T) {
 	}))
 	exe, err := os.ReadFile("/proc/self/exe")
 	must(t, err, os.WriteFile(filepath.Join(top, "exe"), exe, 0o755))
-	cmd := again2("copy", src, filepath.Join(top, "dst"))
+	cmd := myself("copy", src, filepath.Join(top, "dst"))
 	cmd.Path, cmd.Dir = filepath.Join(top, "exe"), top
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	out, err := cmd.CombinedOutput()

@@ -81,9 +81,11 @@ func (e *PathError) Error() string { return fmt.Sprintf("%s %q: %v", e.Op, e.Pat
 // Unwrap gives the cause.
 func (e *PathError) Unwrap() error { return e.Err }
 
+// fail names the object of an error, once, and only where it is the object.
 func fail(op, path string, err error) error {
 	var p *PathError
-	if err == nil || errors.As(err, &p) {
+	var s *streamError
+	if err == nil || errors.As(err, &p) || errors.As(err, &s) {
 		return err
 	}
 	return &PathError{op, path, err}

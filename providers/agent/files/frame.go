@@ -140,12 +140,24 @@ func (f *frameWriter) parts(k kind, parts ...[]byte) error {
 		f.w.Write(p)
 	}
 	f.bytes += int64(headSize + size)
-	if f.w.Available() == 0 {
-		return f.w.Flush()
+	if _, err := f.w.Write(nil); err != nil {
+		return &streamError{err}
 	}
-	_, err := f.w.Write(nil)
-	return err
+	return nil
 }
+
+func (f *frameWriter) flush() error {
+	if err := f.w.Flush(); err != nil {
+		return &streamError{err}
+	}
+	return nil
+}
+
+// streamError: the other end is gone, which is no fault of the file that was being sent.
+type streamError struct{ err error }
+
+func (e *streamError) Error() string { return "write to the receiver: " + e.err.Error() }
+func (e *streamError) Unwrap() error { return e.err }
 
 // frameReader reads frames into a buffer of its caller's.
 type frameReader struct {

@@ -34,6 +34,7 @@ const stagePrefix = ".stopover-stage-"
 // outside it is touched, and no file appears under its final name before it is whole. When it returns an error, all
 // that was finished is kept: scan the tree and start another pass from there.
 //
+// It ends early only when r does; when it fails, close the stream, so that the other end does not wait.
 // It stops reading r after the last frame. If r is an io.ByteReader, nothing beyond that is consumed.
 func Receive(ctx context.Context, root string, r io.Reader, opts ReceiveOptions) (Stats, error) {
 	if err := unix.Mkdir(root, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {

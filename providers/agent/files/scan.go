@@ -97,6 +97,12 @@ func (s *scanner) stop(err error) {
 	s.wake.Broadcast()
 }
 
+func (s *scanner) stopped() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
 func (s *scanner) work() {
 	r := newReader(s)
 	for {

@@ -51,7 +51,9 @@ const racy = 2 * time.Second
 
 // Send walks root, writes to w what turns base into it, and returns the listing of what the receiver holds once its
 // Receive has returned without error. A nil base means an empty receiver. If Send or Receive fails, the base is no
-// longer true: scan the receiver again. Send does not close w.
+// longer true: scan the receiver again.
+//
+// Send does not close w. It ends early only when w does: whoever stops it, or sees Receive fail, closes the stream.
 func Send(ctx context.Context, root string, base *Listing, w io.Writer, opts SendOptions) (*Listing, Stats, error) {
 	t, err := openTree(root)
 	if err != nil {
@@ -112,7 +114,7 @@ func (s *sender) run(ctx context.Context) error {
 	if err := s.w.parts(frameEnd); err != nil {
 		return err
 	}
-	return s.w.w.Flush()
+	return s.w.flush()
 }
 
 // stage chooses a reserved name for the receiver's root that no file on either side has. What an interrupted pass left

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type chaos struct {
 	streams  [2][]transfer
 	compared [2]Token
 	digest   [2]string
+	seal     [2]uint64
 	receipts [2][3]*Receipt // by origin and number of the token
 }
 
@@ -33,7 +35,7 @@ const partial = 0x80
 func (c *chaos) key(b []byte) []byte {
 	b = append(b, byte(c.term), byte(c.ops))
 	for x := range 2 {
-		b = append(b, byte(c.compared[x].N), ':')
+		b = append(b, byte(c.compared[x].N), byte(c.seal[x]))
 		b = append(b, c.digest[x]...)
 		for _, t := range c.streams[x] {
 			b = append(b, byte(t.id), t.buf, bits(t.half, true, false, false))
@@ -48,15 +50,40 @@ func (c *chaos) key(b []byte) []byte {
 	return b
 }
 
-// claimBoth claims both servers, so that the orders begin with what matters.
-func (w *world) claimBoth(c *chaos) {
-	for x := range w.srv {
-		term, err := w.srv[x].k.Claim("m", "chaos", c.term)
-		if err != nil {
-			w.broken = err.Error()
-		}
-		c.term = term
+// ordered brings the world to where the chaos begins: claimed and staged, or
+// moved and seen to be.
+func (w *world) ordered() error {
+	c, a, b := w.chaos, w.srv[0].k, w.srv[1].k
+	token := Token{1, 1}
+	var rc Receipt
+	steps := []func() error{
+		func() (err error) { c.term, err = a.Claim("m", "chaos", 0); return err },
+		func() (err error) { c.term, err = b.Claim("m", "chaos", c.term); return err },
+		func() error { return b.Stage(c.term, acct, 0, w.srv[0].peer()) },
+		func() error { return a.Pair(c.term, acct, 0, w.srv[1].peer()) },
 	}
+	if w.sc.moved {
+		steps = append(steps,
+			func() error { return a.Freeze(c.term, acct, token, w.srv[0].id(), 0, time.Second) },
+			func() error { w.srv[0].open = false; return a.DoorsClosed(acct, token) },
+			func() error { return b.PrepareBegin(c.term, acct, token, 0) },
+			func() (err error) { rc, err = b.Prepare(c.term, acct, token, 0, "0"); return err },
+			func() error { _, err := a.Commit(c.term, acct, token, rc); return err },
+			func() error {
+				w.asks(1, (*Keeper).Poll)
+				w.learn(w.mail[0])
+				w.mail = nil
+				w.srv[1].open = true
+				return nil
+			},
+		)
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // disorder adds every order that a chaotic tool could give now.
@@ -80,13 +107,20 @@ func (e *explorer) disorder() {
 			_ = k.Stage(c.term, acct, w.srv[y].effective().Epoch, w.srv[y].peer())
 		})
 		e.order("unstage", x, func(_ *world, c *chaos, k *Keeper) { _ = k.Unstage(c.term, acct) })
-		e.order("seal", x, func(w *world, c *chaos, k *Keeper) { // and reinstall
+		e.order("seal", x, func(w *world, c *chaos, k *Keeper) {
 			epochs := map[string]uint64{acct: w.srv[x].rec().Epoch}
-			if n, err := k.Seal(c.term, w.srv[x].id(), epochs, []string{acct}); err == nil && x == 0 {
-				w.reinstall(n, w.srv[x].id())
-				c.ops = 1 // a wiped server ends this story
+			if n, err := k.Seal(c.term, w.srv[x].id(), epochs, []string{acct}); err == nil {
+				c.seal[x] = n
 			}
 		})
+		e.order("unseal", x, func(_ *world, c *chaos, k *Keeper) { _ = k.Unseal(c.term, c.seal[x]) })
+		if x == 0 && e.w.chaos.seal[0] != 0 {
+			e.order("reinstall", x, func(w *world, c *chaos, _ *Keeper) {
+				if w.reinstall(c.seal[0], w.srv[0].id()); w.wiped {
+					c.ops = 1 // this is the last order, and so ends the story
+				}
+			})
+		}
 		for n := uint64(1); n <= 2; n++ {
 			e.tokenOrders(x, n)
 		}
@@ -176,6 +210,13 @@ func (e *explorer) transfers(x int) {
 // order adds one order and what may befall it. Orders that change nothing are
 // left out: they would only use up the budget.
 func (e *explorer) order(name string, x int, do func(*world, *chaos, *Keeper)) {
+	sc := e.w.sc
+	if sc.only != "" && !strings.Contains(sc.only, name[:3]+strconv.Itoa(x)) {
+		return
+	}
+	if sc.script != nil && sc.script[len(sc.script)-e.w.chaos.ops] != name {
+		return
+	}
 	if e.before == nil {
 		e.before = e.w.key(nil)
 	}

@@ -199,3 +199,34 @@ func TestKeeperOnFiles(t *testing.T) {
 		t.Errorf("a void token froze: %v", err)
 	}
 }
+
+// TestPeek looks at records from outside while a keeper has them open.
+func TestPeek(t *testing.T) {
+	d, dir := openDir(t)
+	k, err := Open(d, Options{Machine: "m0", Boot: "b", Instance: "i", Known: true, Now: func() time.Duration { return 0 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	term, err := k.Claim("spring", "nonce", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, account := range []string{"shop", "a/b"} {
+		if err := k.Pair(term, account, 0, Peer{Machine: "m1", Credential: "c"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, escape("account/lost")), make([]byte, 2*SlotSize), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, records, err := Peek(dir)
+	if err != nil || s.Machine != "m0" || s.Term != term || len(records) != 2 || records["a/b"].State != Active {
+		t.Errorf("got %+v, %v, %v", s, records, err)
+	}
+	if _, one, err := Peek(dir, "shop"); err != nil || len(one) != 1 || one["shop"].State != Active {
+		t.Errorf("got %v, %v", one, err)
+	}
+	if _, _, err := Peek(filepath.Join(dir, "nothing")); err == nil {
+		t.Error("looked at a directory that is not there")
+	}
+}

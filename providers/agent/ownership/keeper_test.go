@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -759,5 +760,38 @@ func TestDocumentation(t *testing.T) {
 		if !strings.Contains(doc, string(g)) {
 			t.Errorf("doc.go does not name the guard %s", g)
 		}
+	}
+}
+
+// TestConcurrency lets many goroutines speak to one keeper at once; the race
+// detector and the end state judge.
+func TestConcurrency(t *testing.T) {
+	r := newRig(t)
+	r.staged(1)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for n := range uint64(50) {
+				token := Token{r.term, n*8 + uint64(i) + 1}
+				if r.k[0].Freeze(r.term, "shop", token, "m0", 0, lease) == nil {
+					_ = r.k[0].DoorsClosed("shop", token)
+				}
+				if s, err := r.k[1].Stream(r.term, "shop"); err == nil {
+					_ = s.Check()
+					s.Close()
+				}
+				r.k[0].Serves("shop")
+				r.k[0].Status("shop")
+				r.k[0].Lapsed()
+				_ = r.k[0].Thaw("shop", token, "test")
+			}
+		})
+	}
+	wg.Wait()
+	if st := r.k[0].Status("shop"); st.Record.State != Active || st.Record.Void.IsZero() || !st.Serves {
+		t.Errorf("got %+v", st)
+	}
+	if n := r.k[1].Status("shop").Streams; n != 0 {
+		t.Errorf("%d streams are left", n)
 	}
 }

@@ -186,6 +186,13 @@ func (f *Front) Close(ctx context.Context) error {
 	for _, l := range f.Listening() {
 		errs = append(errs, f.Unlisten(ctx, l.Address))
 	}
+	f.mu.RLock()
+	for _, g := range f.gates { // upgraded connections are nobody's but the handler's
+		g.mu.Lock()
+		g.cutLocked(func(*flight) bool { return true })
+		g.mu.Unlock()
+	}
+	f.mu.RUnlock()
 	f.reuse.CloseIdleConnections()
 	f.once.CloseIdleConnections()
 	return errors.Join(errs...)

@@ -33,7 +33,8 @@ func newGate(name string) *gate {
 	return &gate{name: name, changed: make(chan struct{}), left: make(chan struct{}), flights: map[*flight]struct{}{}}
 }
 
-// set changes the mode and lets those that wait look at it again.
+// set changes the mode and lets those that wait look at it again, if it is
+// another one.
 func (g *gate) set(m Mode) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -41,6 +42,9 @@ func (g *gate) set(m Mode) {
 }
 
 func (g *gate) setLocked(m Mode) {
+	if m == g.mode {
+		return // setting an account anew does not end a hold that goes on
+	}
 	g.mode = m
 	g.version++
 	close(g.changed)

@@ -368,6 +368,12 @@ func TestReleaseDuringHold(t *testing.T) {
 	held := make(chan error, 1)
 	go func() { held <- f.Hold(soon(t), "shop") }()
 	eventually(t, "mode is hold", func() bool { return f.Mode("shop").Kind == Hold })
+	set(t, f, Account{Dir: accountDir(t)}, Mode{Kind: Hold}) // is no release
+	select {
+	case err := <-held:
+		t.Fatalf("hold returned: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
 	if err := f.Release("shop", Mode{Kind: Serve}); err != nil {
 		t.Fatal(err)
 	}
@@ -420,4 +426,34 @@ func TestNothingInFlightWhileHeld(t *testing.T) {
 	}
 	close(stop)
 	clients.Wait()
+}
+
+func TestCloseCutsUpgradedConnections(t *testing.T) {
+	f, l := start(t, Options{})
+	ended := make(chan struct{})
+	site := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		rw.Flush()
+		io.Copy(io.Discard, rw)
+		close(ended)
+	})
+	set(t, f, Account{Dir: accountDir(t), Site: Site{Socket: program(t, site)}}, Mode{Kind: Serve})
+	c, err := net.Dial("tcp", l.HTTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", domain)
+	if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.StatusCode != 101 {
+		t.Fatalf("%v %v", resp, err)
+	}
+	if err := f.Close(now()); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
 }

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -52,14 +50,6 @@ type Manager struct {
 	known  map[string]*entry
 }
 
-// entry is one account.
-type entry struct {
-	op      sync.Mutex // one Start or StopAll at a time
-	mu      sync.Mutex // guards what follows
-	account Account
-	units   map[string]*unit // by program marker; nil when stopped
-}
-
 // New returns a manager that runs nothing yet.
 func New(o Options) (*Manager, error) {
 	if o.Machine == "" || strings.ContainsAny(o.Machine, ":\x00") {
@@ -89,20 +79,6 @@ func setDefault(d *time.Duration, value time.Duration) {
 	if *d == 0 {
 		*d = value
 	}
-}
-
-func (m *Manager) entry(name string) (*entry, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return nil, fmt.Errorf("programs of %q: the manager is closed", name)
-	}
-	e := m.known[name]
-	if e == nil {
-		e = &entry{}
-		m.known[name] = e
-	}
-	return e, nil
 }
 
 // Start runs the programs of an account and returns when they are started and
@@ -273,46 +249,6 @@ func (m *Manager) Close() {
 	}
 }
 
-// stopUnits stops supervising; it returns when nothing can be started any more.
-func (e *entry) stopUnits() []*unit {
-	units := e.all()
-	var stopped []*unit
-	for key, u := range units {
-		u.stop()
-		e.remove(key)
-		stopped = append(stopped, u)
-	}
-	return stopped
-}
-
-func (e *entry) unit(key string) *unit {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.units[key]
-}
-
-func (e *entry) add(key string, u *unit) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.units[key] = u
-}
-
-func (e *entry) remove(key string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.units, key)
-}
-
-func (e *entry) all() map[string]*unit {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	all := make(map[string]*unit, len(e.units))
-	for k, u := range e.units {
-		all[k] = u
-	}
-	return all
-}
-
 // digest changes with everything that a running program was started with.
 func digest(machine string, a *Account, p Program) string {
 	h := sha256.New()
@@ -320,19 +256,4 @@ func digest(machine string, a *Account, p Program) string {
 		fmt.Fprintf(h, "%q\n", s)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// RunDir chooses the folder for process files and sockets of a server that lies
-// in dir: dir/run, or one in the system's temporary folder if that would make
-// the sockets' paths longer than the kernel allows.
-func RunDir(dir string) (string, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	if run := filepath.Join(dir, "run"); len(run) <= maxRunDir {
-		return run, nil
-	}
-	sum := sha256.Sum256([]byte(dir))
-	return filepath.Join(os.TempDir(), fmt.Sprintf("stopover-%d-%s", os.Geteuid(), hex.EncodeToString(sum[:8]))), nil
 }

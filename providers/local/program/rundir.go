@@ -20,6 +20,21 @@ import (
 // "/" + 16 + "/socket/site".
 const maxRunDir = 107 - 1 - 16 - len("/socket/site")
 
+// RunDir chooses the folder for process files and sockets of a server that lies
+// in dir: dir/run, or one in the system's temporary folder if that would make
+// the sockets' paths longer than the kernel allows.
+func RunDir(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if run := filepath.Join(dir, "run"); len(run) <= maxRunDir {
+		return run, nil
+	}
+	sum := sha256.Sum256([]byte(dir))
+	return filepath.Join(os.TempDir(), fmt.Sprintf("stopover-%d-%s", os.Geteuid(), hex.EncodeToString(sum[:8]))), nil
+}
+
 // prepareRunDir makes the folder and refuses one that others could change: a
 // process file in it decides which process is taken for an account's.
 func prepareRunDir(dir string) error {

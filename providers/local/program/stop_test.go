@@ -288,3 +288,32 @@ func TestAdoptWithoutProcessFile(t *testing.T) {
 		next.Close()
 	}
 }
+
+// BenchmarkStopAll is what a freeze pays for an account whose programs end when
+// they are asked to: looking at all processes of the machine, several times.
+func BenchmarkStopAll(b *testing.B) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.MkdirAll(filepath.Join(dir, "home"), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	m, err := New(Options{Machine: machine(), RunDir: filepath.Join(dir, "run")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	a := Account{Name: "shop", Dir: dir, Programs: []Program{shell(Service, "p", "exec sleep 1000"), shell(Service, "q", "exec sleep 1000")}}
+	for b.Loop() {
+		b.StopTimer()
+		if err := m.Start(b.Context(), a); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if err := m.StopAll(b.Context(), a); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -47,4 +47,12 @@
 // moments when SQLite opens and checkpoints are not covered by that; a
 // [Keeper] keeps them apart from the closing of files, and other code of the
 // process that reads database files closes them with [Keeper.CloseFile].
+//
+// # Rights
+//
+// What lies beside a database is the account's, and SQLite acts on it. An
+// agent that runs as root therefore lets SQLite work at the origin with the
+// file rights of the owner, on the thread of the call alone. Where these do not
+// suffice (a directory that the owner cannot write to), the database is not
+// held, and the cut compares the whole file.
 package sqlite

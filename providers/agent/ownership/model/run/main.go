@@ -31,7 +31,7 @@ func check() error {
 	dir := flag.String("dir", "", "directory of ownership.pml (default: beside this program)")
 	workers := flag.Int("workers", 2, "cases that run at the same time")
 	quick := flag.Bool("quick", false, "only the main configurations and a few mutants")
-	only := flag.String("only", "", "only cases whose name contains this")
+	only := flag.String("only", "", "only cases whose name contains one of these words (separated by commas)")
 	markdown := flag.Bool("markdown", false, "print Markdown tables")
 	memory := flag.Int("memory", 4096, "limit of one case, in MiB")
 	flag.Parse()
@@ -60,7 +60,9 @@ func check() error {
 		return fmt.Errorf("no case is called %q", *only)
 	}
 	results := c.all(ctx, cases, *workers, func(r result) {
-		if !*markdown {
+		if *markdown {
+			fmt.Fprintln(os.Stderr, r.line())
+		} else {
 			fmt.Println(r.line())
 		}
 	})

@@ -31,6 +31,7 @@ type testCase struct {
 	extra   string   // further macros
 	note    string
 	quick   bool
+	heavy   bool // worth the optimiser
 }
 
 func (t testCase) macros() []string {
@@ -45,7 +46,8 @@ func (t testCase) macros() []string {
 func choose(cases []testCase, quick bool, only string) []testCase {
 	var kept []testCase
 	for _, c := range cases {
-		if (!quick || c.quick) && strings.Contains(c.name, only) {
+		named := slices.ContainsFunc(strings.Split(only, ","), func(word string) bool { return strings.Contains(c.name, word) })
+		if named && (!quick || c.quick) {
 			kept = append(kept, c)
 		}
 	}
@@ -56,7 +58,7 @@ func choose(cases []testCase, quick bool, only string) []testCase {
 func table() []testCase {
 	var all []testCase
 	for _, c := range configurations {
-		all = append(all, testCase{name: c.name, kind: safe, config: c, quick: slices.Contains(quickOnes, c.name)})
+		all = append(all, testCase{name: c.name, kind: safe, config: c, quick: slices.Contains(quickOnes, c.name), heavy: slices.Contains(heavyOnes, c.name)})
 	}
 	all = append(all, testCase{name: "acyclic", kind: acyclic, config: find("cycles"), quick: true})
 	for _, r := range reachable {
