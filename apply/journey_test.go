@@ -204,8 +204,9 @@ func (j *trip) fact(id string) (schema.Fact, bool) {
 }
 
 func TestJourney(t *testing.T) {
-	j := newTrip(t, "shop", "blog")
+	j := newTrip(t, "shop", "blog", "old")
 	j.w.writes = true
+	j.config.Migration.Stays = []schema.Stay{{Account: "old", Action: "archive", Reason: "closed in March"}}
 	j.w.source.residue = []schema.Residue{{Path: "/etc/cron.d/legacy"}}
 	j.w.source.runtimes = []schema.Runtime{{Name: "php", Version: "5.6"}}
 	j.config.Migration.Architecture = "new"
@@ -228,7 +229,40 @@ func TestJourney(t *testing.T) {
 	if !ok || json.Unmarshal(f.Value, &re) != nil || re.Old != "m01" || re.New == re.Old {
 		t.Errorf("reinstall fact: %v %s", ok, f.Value)
 	}
+	f, ok = j.fact(plan.DisposedAccountID("old"))
+	if !ok || !strings.Contains(string(f.Value), "sha256:archive") {
+		t.Errorf("disposed fact: %v %s", ok, f.Value)
+	}
 	j.measuredParts()
+}
+
+// Out, back, out again, home: each crossing has its epoch and its fact.
+func TestRollback(t *testing.T) {
+	j, _ := memoryTrip(t, "shop", "blog")
+	if _, err := j.once(context.Background()); ExitCode(err) != ExitWaiting {
+		t.Fatal(err)
+	}
+	j.goal.Rollback = []string{"shop"}
+	res, err := j.once(context.Background())
+	if err != nil && ExitCode(err) != ExitWaiting {
+		t.Fatal(err)
+	}
+	if r := j.w.source.rec("shop"); r.state != schema.StateActive || r.epoch != 2 || j.w.transit.rec("blog").state != schema.StateActive {
+		t.Errorf("shop is %s(%d) on the source; blog is %s on transit", r.state, r.epoch, j.w.transit.rec("blog").state)
+	}
+	if a := state1(res, "shop"); len(a.Cutovers) != 1 || a.Cutovers[0].To != "client" {
+		t.Errorf("%+v", a)
+	}
+	if _, ok := j.fact(plan.RolledBackID("shop", 2)); !ok {
+		t.Error("no fact of the rollback")
+	}
+	j.goal.Rollback = nil
+	j.home()
+	for _, epoch := range []uint64{1, 3, 4} {
+		if _, ok := j.fact(plan.MigratedID("shop", epoch)); !ok {
+			t.Errorf("no fact of the switch to epoch %d", epoch)
+		}
+	}
 }
 
 // measuredParts: every part of a cutover has a measured event.

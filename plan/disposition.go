@@ -148,3 +148,28 @@ func (b *builder) carryBack(after []node) []node {
 func (b *builder) willCarry(path string) bool {
 	return !b.reinstalled && slices.ContainsFunc(b.s.found.Residue, func(r schema.Residue) bool { return r.Path == path })
 }
+
+// checkStays looks for dispositions that mean nothing.
+func (b *builder) checkStays() {
+	if !b.s.present || b.reinstalled {
+		return
+	}
+	for i := range b.mig.Stays {
+		if name := b.mig.Stays[i].Account; b.s.index[name] == nil {
+			b.report(codeStaysNowhere, name, b.s.name, "", name+" was not found on "+b.s.name)
+		}
+	}
+}
+
+// checkResidueRules looks for rules that match nothing.
+func (b *builder) checkResidueRules() {
+	if !b.s.present || b.reinstalled || !b.s.can(schema.CanListResidue) {
+		return
+	}
+	for i := range b.mig.Residue {
+		path := b.mig.Residue[i].Path
+		if !b.willCarry(path) && !b.past.has(DisposedResidueID(path)) {
+			b.report(codeResidueUnused, "", b.s.name, path, "nothing at "+path+" on "+b.s.name)
+		}
+	}
+}

@@ -100,3 +100,42 @@ func firstFound(list ...*schema.FoundAccount) *schema.FoundAccount {
 	}
 	return list[i]
 }
+
+// checkRecords stops what an agent has fenced, and what another migration holds.
+func (b *builder) checkRecords(a *account) {
+	for _, x := range []struct {
+		p *place
+		f *schema.FoundAccount
+	}{{b.s, a.s}, {b.t, a.t}} {
+		o := record(x.f)
+		if o.Blocker != "" {
+			b.report(codeRecordBlocked, a.name, x.p.name, "", o.Blocker)
+			a.halt(codeRecordBlocked, iPrepare)
+		}
+		if x.p == b.s && b.foreign(o) {
+			b.report(codeHeld, a.name, x.p.name, "", "held by migration "+o.Migration)
+			a.halt(codeHeld, iPrepare)
+		}
+	}
+}
+
+// foreign says whether a record belongs to another migration.
+func (b *builder) foreign(o schema.Ownership) bool { return o.Migration != "" && o.Migration != b.id }
+
+// checkConflict refuses to come to a place where the name is somebody else's.
+func (b *builder) checkConflict(a *account) {
+	if a.found == sideSource && a.t != nil && !b.holds(a.t.Owner) && occupied(a.t) {
+		b.report(codeNameConflict, a.name, b.t.name, "", "an account called "+a.name+" that is not of this migration is on "+b.t.name)
+		a.halt(codeNameConflict, iPrepare)
+	}
+	if b.reinstalled && a.found == sideTransit && a.s != nil && (b.foreign(a.s.Owner) || a.s.Owner.State == schema.StateUnknown && occupied(a.s)) {
+		b.report(codeNameConflict, a.name, b.s.name, "", "an account called "+a.name+" that is not of this migration is on "+b.s.name)
+		a.halt(codeNameConflict, iPrepare)
+	}
+}
+
+// occupied says whether something is there that a copy would overwrite. A
+// given-up copy leaves no record and nothing else.
+func occupied(f *schema.FoundAccount) bool {
+	return f.Owner.State != schema.StateUnknown || f.Files.Entries > 0 || f.Bytes() > 0
+}

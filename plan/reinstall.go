@@ -19,6 +19,7 @@ func (b *builder) reinstall() {
 		}
 		b.wipe()
 	}
+	b.returned = b.reinstalled && b.addressesHome()
 	if b.goes(iReinstall) && b.s.ready && b.t.ready {
 		b.comeBack()
 	}

@@ -153,3 +153,28 @@ func runtimeNames(list []schema.Runtime) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// checkRuntimes looks at what an account on the source runs on.
+func (b *builder) checkRuntimes(a *account) {
+	if a.found != sideSource || a.s == nil {
+		return
+	}
+	for _, u := range a.s.Runtimes {
+		as, ok := b.offer(u.Name, u.Version)
+		what := u.Name + " " + u.Version
+		switch {
+		case !ok:
+			summary := what + " of " + u.By + " is not offered by the target"
+			if v, _ := b.offered(u.Name); len(v) > 0 {
+				summary += ", which has " + strings.Join(v, ", ")
+			}
+			b.block(a, codeRuntime, iPrepare, what, summary)
+		case as != u.Version:
+			b.altered = append(b.altered, Altered{Account: a.name, Object: u.Name + " of " + u.By, From: u.Version, To: as,
+				Why: "the target offers the line, not the single version"})
+		}
+		if ok && b.t.present && len(b.t.found.Runtimes) > 0 && !slices.Contains(b.t.found.Runtimes, schema.Runtime{Name: u.Name, Version: as}) {
+			b.block(a, codeRuntimeGone, iMigrate, what, b.t.name+" does not have "+u.Name+" "+as)
+		}
+	}
+}

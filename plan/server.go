@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/stopover/stopover/schema"
@@ -137,4 +138,91 @@ func (b *builder) who(phase string) string {
 		return by
 	}
 	return ActorOperator
+}
+
+// checkServers looks at what each phase needs of the two servers.
+func (b *builder) checkServers() {
+	b.checkSource()
+	b.checkTransit()
+	for _, p := range []*place{b.s, b.t} {
+		for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy} {
+			if !p.can(c) {
+				b.report(codeCannot, "", p.name, string(c), p.name+" cannot "+string(c)+": "+p.why(c))
+				b.haltAll(codeCannot, iInstall)
+			}
+		}
+		if !p.can(schema.CanKeepFacts) {
+			b.report(codeFactsNotKept, "", p.name, "", p.name+" keeps no facts: "+p.why(schema.CanKeepFacts))
+		}
+	}
+}
+
+func (b *builder) checkSource() {
+	switch {
+	case b.past.has(schema.FactReleased):
+	case !b.s.present && b.sealed:
+		b.report(codeReinstalling, "", b.s.name, "", b.s.name+" was sealed for its reinstallation and does not answer"+because(b.s.found.Error))
+	case b.s.found.Presence == schema.Unreachable:
+		b.report(codeUnreachable, "", b.s.name, "", b.s.name+" does not answer"+because(b.s.found.Error)+"; only what is on "+b.t.name+" already goes on")
+	case !b.s.present:
+		b.report(codeAbsent, "", b.s.name, "", b.s.name+" is not there")
+	case b.s.found.Known && b.machine0 != b.s.found.Machine:
+		b.report(codeMachine, "", b.s.name, "", b.s.name+" was machine "+b.machine0+" and is "+b.s.found.Machine)
+		b.haltAll(codeMachine, iPrepare)
+	case !b.s.found.Known && !b.reinstalled:
+		b.report(codeMachine, "", b.s.name, "", b.s.name+" is a machine that nobody remembers: neither the one of the beginning nor one that took its place")
+		b.haltAll(codeMachine, iReinstall)
+	case b.s.found.Seal == nil && slices.Contains(b.t.found.Lineage, b.s.found.Machine):
+		b.report(codeSealed, "", b.s.name, "", b.t.name+" took over the accounts of "+b.s.name+", which is not sealed any more: an old copy of it came back")
+		b.haltAll(codeSealed, iPrepare)
+	case b.s.found.Seal != nil && b.foreignClaim(b.s):
+		b.report(codeSealed, "", b.s.name, "", b.s.name+" was sealed by migration "+b.s.found.Claim.Migration)
+		b.haltAll(codeSealed, iPrepare)
+	}
+}
+
+func (b *builder) checkTransit() {
+	switch {
+	case b.past.has(schema.FactReleased):
+	case b.t.found.Presence == schema.Unreachable:
+		b.report(codeUnreachable, "", b.t.name, "", b.t.name+" does not answer"+because(b.t.found.Error)+"; nothing moves, and what is there is not known")
+	case !b.t.present && b.past.has(schema.FactHandover) && b.allHome():
+	case !b.t.present && b.past.has(schema.FactHandover):
+		b.report(codeAbsent, "", b.t.name, "", b.t.name+" was handed over and is not there any more")
+	case b.t.present:
+		n := 0
+		for _, f := range b.t.found.Accounts {
+			if !b.holds(f.Owner) && f.Owner.State != schema.StateUnknown {
+				n++
+			}
+		}
+		if n > 0 {
+			b.report(codeShared, "", b.t.name, "", fmt.Sprintf("%s that %s not of this migration on %s", count(n, "account"), isAre(n), b.t.name))
+		}
+	case !b.t.can(schema.CanProvision):
+		b.cannot(b.t, schema.CanProvision, "install.handover")
+	}
+	if !b.t.present && (b.t.found.Presence != schema.Absent || b.past.has(schema.FactHandover)) {
+		b.t.ready = false
+	}
+}
+
+// foreignClaim says whether a server is steered by another migration.
+func (b *builder) foreignClaim(p *place) bool {
+	c := p.found.Claim
+	return c.Migration != "" && c.Migration != b.id
+}
+
+// allHome says whether every account is home: the transit server is not needed
+// any more.
+func (b *builder) allHome() bool {
+	return b.every(func(a *account) bool { return a.found == sideHome })
+}
+
+// cannot tells why a step is a gate.
+func (b *builder) cannot(p *place, c schema.Capability, gate string) {
+	if p.can(c) {
+		return // the process wants it by hand
+	}
+	b.report(codeCannotGate, "", p.name, string(c), p.name+" cannot "+string(c)+" by itself ("+p.why(c)+"): "+gate+" is a gate")
 }

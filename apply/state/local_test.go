@@ -25,12 +25,15 @@ type silentClock struct{ stopped chan struct{} }
 
 func (c silentClock) Now() time.Time { return time.Now() }
 func (c silentClock) After(d time.Duration) <-chan time.Time {
-	select {
-	case <-c.stopped:
-		return nil
-	default:
-		return time.After(d)
-	}
+	out := make(chan time.Time, 1)
+	go func() {
+		select {
+		case <-c.stopped:
+		case t := <-time.After(d):
+			out <- t
+		}
+	}()
+	return out
 }
 
 func short(clock state.Clock) state.Options {
@@ -48,7 +51,10 @@ func TestConformance(t *testing.T) {
 				clocks[s] = clock
 				return s
 			},
-			Silence: func(s state.Store) { close(clocks[s].stopped) },
+			Silence: func(s state.Store) {
+				close(clocks[s].stopped)
+				time.Sleep(100 * time.Millisecond) // for a beat that was under way
+			},
 		}
 	})
 }

@@ -18,6 +18,10 @@ func (s *story) see(m message) {
 	switch m.Type {
 	case "step_finished":
 		s.finished(m)
+	case "step_measured":
+		if m.Text == "downtime" {
+			s.down = time.Duration(m.Duration) * time.Millisecond
+		}
 	case "run_result":
 		for _, a := range m.Result.Accounts {
 			for _, c := range a.Cutovers {
@@ -47,11 +51,9 @@ func (s *story) finished(m message) {
 		c := s.copied[m.Account]
 		s.t.did(fmt.Sprintf("%s is copied and compared while in use (%s)", m.Account, size(c.bytes+m.Bytes)), seconds(c.took+took))
 		delete(s.copied, m.Account)
-	case "prepare_copy":
-		s.t.did(fmt.Sprintf("%s: frozen, the rest copied (%s), compared", m.Account, size(s.copied[m.Account].bytes)), "")
-		delete(s.copied, m.Account)
 	case "switch":
-		say("%s has a new owner", m.Account)
+		s.t.did(fmt.Sprintf("%s: frozen, %s copied, compared, now on %s", m.Account, size(s.copied[m.Account].bytes), m.To), "down "+seconds(s.down))
+		delete(s.copied, m.Account)
 	case "probe":
 		say("the site of %s answers as before", m.Account)
 	case "archive_account":

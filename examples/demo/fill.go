@@ -18,6 +18,11 @@ import (
 // runs.
 func (w *world) fill(a account) error {
 	dir := w.accountDir(a)
+	for _, sub := range []string{"home", "mail", "databases"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
 	d := map[string]any{"name": a.name, "domains": []any{map[string]string{"name": a.domain}}}
 	if a.program {
 		acks := filepath.Join(w.acks, a.domain)

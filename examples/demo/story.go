@@ -19,6 +19,7 @@ type story struct {
 	predicted map[string]time.Duration // downtime by cutover group, as the last plan said
 	moves     []move
 	copied    map[string]copied
+	down      time.Duration // of the last cutover, as measured
 }
 
 // move is one cutover that happened.
@@ -75,7 +76,9 @@ func (s *story) before(ctx context.Context) error {
 		} else {
 			now++
 		}
-		longest = max(longest, x.Estimate.Downtime)
+		if x.Group != "" {
+			longest = max(longest, x.Estimate.Downtime)
+		}
 	}
 	for _, f := range p.Findings {
 		if f.Severity == "blocker" {
@@ -104,7 +107,7 @@ func (s *story) out(ctx context.Context) error {
 		return err
 	}
 	s.t.line("")
-	s.t.text("It works at home as before. The customer finds the setting, and moves again.")
+	s.t.text("It is at home again and works. The customer finds the setting that was wrong, and moves again.")
 	return s.apply(ctx, exitWaiting)
 }
 

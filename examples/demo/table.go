@@ -26,8 +26,8 @@ func (s *story) table() {
 }
 
 // longestMove is the downtime beyond which the demo says that something is
-// wrong: the budget in its configuration.
-const longestMove = 20 * time.Second
+// wrong, on however busy a machine.
+const longestMove = 30 * time.Second
 
 // judge says whether the figures are as they should be.
 func (s *story) judge() error {
@@ -43,7 +43,7 @@ func (s *story) judge() error {
 	}
 	for _, m := range s.moves {
 		if m.measured > longestMove {
-			return fmt.Errorf("%s was down for %s, more than its budget of %s", m.account, seconds(m.measured), seconds(longestMove))
+			return fmt.Errorf("%s was down for %s, more than %s, which is wrong", m.account, seconds(m.measured), seconds(longestMove))
 		}
 	}
 	all := s.v.sum()

@@ -64,7 +64,7 @@ func (t *teller) text(format string, args ...any) {
 
 // did prints one thing that is done, and what it took.
 func (t *teller) did(what, cost string) {
-	t.line("  %s %s %s", t.green("✓"), pad(what, 54), t.faint(cost))
+	t.line("  %s %s %s", t.green("✓"), pad(what, 62), t.faint(lpad(cost, 12)))
 }
 
 func (t *teller) failure(err error) {

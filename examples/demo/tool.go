@@ -32,6 +32,7 @@ type message struct {
 	Phase    string `json:"phase"`
 	Account  string `json:"account"`
 	Part     string `json:"part"`
+	To       string `json:"to"`
 	Text     string `json:"text"`
 	Error    string `json:"error"`
 	Message  string `json:"message"`

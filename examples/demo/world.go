@@ -41,7 +41,7 @@ type account struct {
 const (
 	clientName  = "client"
 	transitName = "transit"
-	residue     = "monitoring/agent.conf"
+	residue     = "monitoring.conf"
 )
 
 func newWorld(dir string, o options) (*world, error) {
@@ -171,13 +171,12 @@ migration "spring" {
   transit      = server.transit
 
   account "shop" {
-    downtime_budget = "20s"
+    after = ["café & co"]
   }
 
   accounts {
-    include         = ["*"]
-    exclude         = ["old-club"]
-    downtime_budget = "20s"
+    include = ["*"]
+    exclude = ["old-club"]
   }
 
   stays "old-club" {
@@ -185,7 +184,7 @@ migration "spring" {
     reason = "the club was closed in March"
   }
 
-  residue "/monitoring/agent.conf" {
+  residue "/monitoring.conf" {
     action = "carry"
     reason = "the hoster's monitoring, owned by no account"
   }

@@ -48,6 +48,7 @@ type Agent struct {
 	talks    map[string]*sync.Mutex // one conversation with the peer at a time: only its newest question counts
 	origins  map[string]*originState
 	copies   map[string]*copyState
+	stuck    map[string]time.Time // accounts whose doors could not be set, and when
 	asking   map[string]time.Time // accounts whose peer is being asked, or when it may be asked again
 	holder   string
 	name     string // of the migration that holds the claim
@@ -68,7 +69,7 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		keeper: o.Keeper, host: o.Host, log: o.Log, peers: newPeers(o.Dial, o.Calls), facts_: facts,
 		accounts: map[string]*sync.Mutex{}, talks: map[string]*sync.Mutex{}, origins: map[string]*originState{}, copies: map[string]*copyState{},
-		asking: map[string]time.Time{}, wake: make(chan struct{}, 1),
+		stuck: map[string]time.Time{}, asking: map[string]time.Time{}, wake: make(chan struct{}, 1),
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a, nil
@@ -159,8 +160,31 @@ func (a *Agent) setDoors(account string) {
 	if s.Serves {
 		doors = DoorsServe
 	}
-	if err := a.host.Open(account, doors, front, s.Record.Epoch); err != nil {
+	err := a.host.Open(account, doors, front, s.Record.Epoch)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.stuck, account)
+	if err != nil {
+		a.stuck[account] = time.Now()
 		a.log.Error("doors", "account", account, "doors", doors, "error", err)
+	}
+}
+
+// unstick sets doors again that could not be set before: a program that did
+// not end, a disk that was full.
+func (a *Agent) unstick() {
+	a.mu.Lock()
+	var again []string
+	for account, since := range a.stuck {
+		if time.Since(since) > time.Second {
+			again = append(again, account)
+		}
+	}
+	a.mu.Unlock()
+	for _, account := range again {
+		unlock := a.lock(account)
+		a.setDoors(account)
+		unlock()
 	}
 }
 

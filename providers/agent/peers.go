@@ -82,6 +82,7 @@ func (a *Agent) follow() {
 			}
 		}
 		a.expireSessions()
+		a.unstick()
 		for _, account := range a.keeper.Accounts() {
 			switch k := a.keeper.Next(account).Kind; k {
 			case ownership.PollOrigin, ownership.RedirectPoke, ownership.AskPeer:

@@ -114,6 +114,7 @@ func (h *Host) Hold(ctx context.Context, account string) error {
 	h.order(d)
 	d.op.Lock()
 	defer d.op.Unlock()
+	d.state = "" // half closed, until it is known better: any order that follows is carried out
 	drain, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
 	if err := h.front.Hold(drain, account); err != nil && !errors.Is(err, front.ErrUnknown) {
@@ -156,10 +157,12 @@ func (h *Host) Open(account string, doors agent.Doors, peer string, epoch uint64
 	if d.state == doors && d.front == peer && d.epoch == epoch {
 		return nil
 	}
-	d.state, d.front, d.epoch = doors, peer, epoch
+	d.state = ""
 	if doors == agent.DoorsServe {
 		d.stopped = false
-		return h.openHere(account, epoch, current)
+		err := h.openHere(account, epoch, current)
+		d.set(err, doors, peer, epoch)
+		return err
 	}
 	mode := front.Mode{Epoch: epoch}
 	switch doors {
@@ -177,15 +180,25 @@ func (h *Host) Open(account string, doors agent.Doors, peer string, epoch uint64
 	if err := h.set(account, mode); err != nil {
 		return err
 	}
-	if d.stopped {
-		return nil
+	if !d.stopped {
+		// What is not served here does not run here, whoever started it.
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := h.stop(ctx, account); err != nil {
+			return err
+		}
+		d.stopped = true
 	}
-	// What is not served here does not run here, whoever started it.
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	err := h.stop(ctx, account)
-	d.stopped = err == nil
-	return err
+	d.set(nil, doors, peer, epoch)
+	return nil
+}
+
+// set remembers an order that was carried out; one that was not is carried out
+// again when it is repeated.
+func (d *door) set(err error, doors agent.Doors, peer string, epoch uint64) {
+	if err == nil {
+		d.state, d.front, d.epoch = doors, peer, epoch
+	}
 }
 
 // openHere starts the account's programs and lets requests in once its site

@@ -127,6 +127,8 @@ func eventMessage(e apply.Event) map[string]any {
 	set("account", e.Account, e.Account == "")
 	set("part", e.Part, e.Part == "")
 	set("server", e.Server, e.Server == "")
+	set("from", e.From, e.From == "")
+	set("to", e.To, e.To == "")
 	set("bytes", e.Bytes, e.Bytes == 0)
 	set("bytes_total", e.Total, e.Total == 0)
 	set("rate", e.Rate, e.Rate == 0)

@@ -39,7 +39,7 @@ func (k *Keeper) BeginClaim(migration, nonce string, atLeast uint64) (Claim, err
 	case slices.Contains(s.Past, nonce) || nonce == s.Nonce && !repeated:
 		return Claim{}, c.refuse(GuardTerm, "this run's claim was taken over by another run: give up and start again")
 	case repeated && atLeast <= s.Term:
-		return Claim{Term: s.Term, Repeated: true, Draining: k.older(s.Term)}, nil
+		return Claim{Term: s.Term, Repeated: true, Draining: k.older(s.Term)}, k.settleServer()
 	}
 	if !repeated && s.Nonce != "" {
 		s.Past = append(s.Past, s.Nonce)

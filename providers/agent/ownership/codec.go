@@ -165,6 +165,7 @@ func encodeRecord(r Record) []byte {
 	w.text(r.Peer.Agent)
 	w.text(r.Peer.Front)
 	w.text(r.Peer.Credential)
+	w.texts(r.Former)
 	w.flag(r.Paired)
 	w.flag(r.Confirmed)
 	w.text(r.Boot)
@@ -182,7 +183,7 @@ func decodeRecord(b []byte) (Record, error) {
 		Migration: r.text(), Account: r.text(), Epoch: r.number(), State: State(r.number()),
 		Token: r.token(), Void: r.token(),
 		Peer:   Peer{Machine: r.text(), Agent: r.text(), Front: r.text(), Credential: r.text()},
-		Paired: r.flag(), Confirmed: r.flag(), Boot: r.text(), Instance: r.text(),
+		Former: r.texts(), Paired: r.flag(), Confirmed: r.flag(), Boot: r.text(), Instance: r.text(),
 		Lease: time.Duration(r.number()), Digest: r.text(), Ours: r.texts(), Blocker: r.text(),
 	}
 	if err := r.done(); err != nil {

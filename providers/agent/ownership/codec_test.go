@@ -13,7 +13,7 @@ func fullRecord() Record {
 	return Record{
 		Migration: "spring", Account: "a/b\n\xff*", Epoch: 7, State: Moved, Token: Token{3, 9}, Void: Token{2, math.MaxUint64},
 		Peer:   Peer{Machine: "m1", Agent: "10.0.0.2:99", Front: "10.0.0.2:80", Credential: "s\x00cret"},
-		Paired: true, Confirmed: true, Boot: "boot", Instance: "instance", Lease: 30 * time.Second,
+		Former: []string{"older"}, Paired: true, Confirmed: true, Boot: "boot", Instance: "instance", Lease: 30 * time.Second,
 		Digest: "blake3:00", Ours: []string{"unit x", ""}, Blocker: "why",
 	}
 }
@@ -59,6 +59,7 @@ func TestRecordCoversEveryField(t *testing.T) {
 	}
 	r := fullRecord()
 	r.Clone().Ours[0] = "z"
+	r.Clone().Former[0] = "z"
 	if !reflect.DeepEqual(r, fullRecord()) {
 		t.Error("a clone shares memory with its original")
 	}

@@ -11,7 +11,7 @@ func guardTerm(k *Keeper, c *call) string {
 	case !k.serverReadable:
 		return "the server's own record is unreadable: rebuild it first"
 	case c.term == 0 || c.term != k.server.Term:
-		return fmt.Sprintf("the claim of term %d was taken over, the term is %d now: claim again", c.term, k.server.Term)
+		return fmt.Sprintf("term %d does not hold the claim, the term is %d now: another run took over; start again", c.term, k.server.Term)
 	}
 	return ""
 }
@@ -109,7 +109,7 @@ func guardDoors(_ *Keeper, c *call) string {
 func guardReceipt(_ *Keeper, c *call) string {
 	r := c.receipt
 	switch {
-	case r == nil || !hmac.Equal(r.MAC, r.sum(c.rec.Peer.Credential)):
+	case r == nil || !signed(c.rec, r.sum, r.MAC):
 		return "the receipt is not signed by the peer"
 	case r.Account != c.account || r.Machine != c.rec.Peer.Machine || r.Token != c.token || r.Epoch != c.rec.Epoch+1:
 		return fmt.Sprintf("the receipt is for token %s and epoch %d", r.Token, r.Epoch)
@@ -241,9 +241,9 @@ func guardDigest(_ *Keeper, c *call) string {
 }
 
 func guardAuthentic(k *Keeper, c *call) string {
-	machine, to, account, signed := c.source()
+	machine, to, account, ok := c.source()
 	switch {
-	case !signed:
+	case !ok:
 		return "the message is not signed by the peer"
 	case account != c.account || to != k.options.Machine || machine != c.rec.Peer.Machine:
 		return fmt.Sprintf("the message is from machine %q to %q about %q", machine, to, account)
@@ -254,19 +254,34 @@ func guardAuthentic(k *Keeper, c *call) string {
 }
 
 // source returns who signed the call's message and for whom.
-func (c *call) source() (machine, to, account string, signed bool) {
-	credential := c.rec.Peer.Credential
+func (c *call) source() (machine, to, account string, ok bool) {
 	switch {
-	case credential == "":
-		return "", "", "", false
 	case c.answer != nil:
 		a := c.answer
-		return a.Machine, a.To, a.Account, hmac.Equal(a.MAC, a.sum(credential))
+		return a.Machine, a.To, a.Account, signed(c.rec, a.sum, a.MAC)
 	case c.ask != nil:
 		q := c.ask
-		return q.Machine, q.To, q.Account, hmac.Equal(q.MAC, q.sum(credential))
+		return q.Machine, q.To, q.Account, signed(c.rec, q.sum, q.MAC) || signed(c.rec, q.sum, q.Former...)
 	}
 	return "", "", "", false
+}
+
+// signed reports whether one of macs was made with a credential of the record.
+func signed(r Record, sum func(credential string) []byte, macs ...[]byte) bool {
+	return common(r, sum, macs...) != ""
+}
+
+// common returns the credential that made one of macs, or "".
+func common(r Record, sum func(credential string) []byte, macs ...[]byte) string {
+	for _, c := range r.credentials() {
+		want := sum(c)
+		for _, m := range macs {
+			if hmac.Equal(m, want) {
+				return c
+			}
+		}
+	}
+	return ""
 }
 
 func guardFresh(_ *Keeper, c *call) string {

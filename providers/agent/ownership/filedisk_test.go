@@ -220,7 +220,7 @@ func TestPeek(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, records, err := Peek(dir)
-	if err != nil || s.Machine != "m0" || s.Term != term || len(records) != 2 || records["a/b"].State != Active {
+	if err != nil || s.Machine != "m0" || s.Term != term || len(records) != 2 || records["a/b"].State != Active || records["a/b"].Peer.Credential != "" {
 		t.Errorf("got %+v, %v, %v", s, records, err)
 	}
 	if _, one, err := Peek(dir, "shop"); err != nil || len(one) != 1 || one["shop"].State != Active {

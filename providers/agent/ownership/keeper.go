@@ -52,6 +52,7 @@ type Keeper struct {
 	server         ServerRecord
 	serverBlob     blob
 	serverReadable bool
+	serverSettled  bool // what was read at start is known to be on stable storage
 	accounts       map[string]*holding
 	streams        map[uint64]*streaming
 	lastStream     uint64
@@ -204,7 +205,7 @@ func (k *Keeper) putServer(next ServerRecord) error {
 	if err := k.serverBlob.save(k.disk, encodeServer(next)); err != nil {
 		return fmt.Errorf("write the server's record: %w", err)
 	}
-	k.server = next
+	k.server, k.serverSettled = next, true
 	return nil
 }
 
@@ -222,13 +223,14 @@ func (k *Keeper) Accounts() []string {
 	return slices.Sorted(maps.Keys(k.accounts))
 }
 
-// Status returns all that is known about an account, with or without a record.
+// Status returns all that is known about an account, with or without a record,
+// but for the pairing credential.
 func (k *Keeper) Status(account string) Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h := k.holding(account)
 	s := Status{
-		Record: h.rec.Clone(), Serves: k.serves(h.rec), Pending: k.pending(h.rec),
+		Record: h.rec.public(), Serves: k.serves(h.rec), Pending: k.pending(h.rec),
 		Preparing: h.preparing, Streams: k.streaming(account), Note: h.note,
 	}
 	if h.rec.State == Frozen {

@@ -156,7 +156,7 @@ func TestPoll(t *testing.T) {
 		{"moved and the peer was active already", func(r *rig) {
 			r.prepared(1)
 			d := r.disk[1].clone()
-			_, err := r.k[0].Commit(r.term, "shop", r.token(), r.k[1].receipt(r.rec(1)))
+			_, err := r.k[0].Commit(r.term, "shop", r.token(), r.k[1].receipt(r.k[1].accounts["shop"].rec))
 			r.ok(err)
 			_, err = r.k[1].Learn("shop", r.poll(1))
 			r.ok(err)
@@ -684,6 +684,16 @@ func TestServerRecordLost(t *testing.T) {
 	}
 }
 
+// TestCredentialStaysInside: what others are shown has no secret in it.
+func TestCredentialStaysInside(t *testing.T) {
+	r := newRig(t)
+	r.moved(1)
+	r.start(0)
+	if s := fmt.Sprintf("%+v %+v %+v", r.k[0].Status("shop"), r.k[0].StartActions(), r.k[0].Next("shop")); strings.Contains(s, "credential") {
+		t.Errorf("it shows in %s", s)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	r := newRig(t)
 	now := func() time.Duration { return 0 }
@@ -793,5 +803,93 @@ func TestConcurrency(t *testing.T) {
 	}
 	if n := r.k[1].Status("shop").Streams; n != 0 {
 		t.Errorf("%d streams are left", n)
+	}
+}
+
+// TestStartOnAFailingDisk: a disk that takes no writes does not keep accounts
+// closed that were open, and nothing is told that might be taken back.
+func TestStartOnAFailingDisk(t *testing.T) {
+	r := newRig(t)
+	r.moved(1)
+	good := r.disk[0]
+	k, err := Open(readOnly{good}, Options{Machine: "m0", Boot: "b0", Instance: "x", Now: func() time.Duration { return 0 }})
+	r.ok(err)
+	if !k.Serves("blog") || k.Next("shop").Kind != RedirectPoke {
+		t.Errorf("got %+v", k.Status("shop"))
+	}
+	q, err := r.k[1].Ask("shop")
+	r.ok(err)
+	if _, err := k.Poll(q); !errors.Is(err, errDisk) {
+		t.Errorf("told what may not be on the disk: %v", err)
+	}
+	if _, err := k.Commit(r.term, "shop", r.token(), Receipt{}); !errors.Is(err, errDisk) {
+		t.Errorf("replayed what may not be on the disk: %v", err)
+	}
+	if _, err := k.BeginClaim("spring", "run", 0); !errors.Is(err, errDisk) {
+		t.Errorf("claimed: %v", err)
+	}
+}
+
+// readOnly is a disk that fails all writes.
+type readOnly struct{ *simDisk }
+
+func (readOnly) Write(string, int, []byte) error    { return errDisk }
+func (readOnly) Allocate(string, int, []byte) error { return errDisk }
+
+// TestRenewedPairing: a run that dies after it gave one side a new credential
+// leaves two servers that still understand each other.
+func TestRenewedPairing(t *testing.T) {
+	renewed := func(r *rig, x int, credential string) Peer {
+		p := r.peer(x)
+		p.Credential = credential
+		return p
+	}
+	for name, renew := range map[string]func(r *rig, n int){
+		"at the receiver": func(r *rig, n int) {
+			r.ok(r.k[1].Stage(r.term, "shop", 0, renewed(r, 0, fmt.Sprint("new", n))))
+		},
+		"at the owner": func(r *rig, n int) { r.ok(r.k[0].Pair(r.term, "shop", 0, renewed(r, 1, fmt.Sprint("new", n)))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.staged(1)
+			for n := range maxFormer {
+				renew(r, n)
+				renew(r, n)
+			}
+			r.reboot(0)
+			if a, err := r.k[0].AnswerPeer("shop", r.tell(0)); err != nil || a.Kind != Serve {
+				t.Errorf("got %+v, %v", a, err)
+			}
+			r.ok(r.k[1].Confirm("shop", r.tell(1)))
+			r.n++
+			r.ok(r.freeze(0))
+			r.ok(r.k[0].Thaw("shop", r.token(), "test"))
+			r.n++
+			r.ok(r.freeze(0))
+			r.ok(r.k[0].DoorsClosed("shop", r.token()))
+			rc := r.prepare(1)
+			_, err := r.k[0].Commit(r.term, "shop", r.token(), rc)
+			if name == "at the owner" {
+				r.ok(err) // the receiver signs with what the owner had before
+			}
+			want := map[bool]State{true: Staged, false: Active}[err != nil]
+			if err != nil {
+				r.ok(r.k[0].Thaw("shop", r.token(), "no common credential for a receipt"))
+			}
+			if st, err := r.k[1].Learn("shop", r.poll(1)); err != nil || st != want {
+				t.Errorf("got %s, %v", st, err)
+			}
+		})
+	}
+	r := Record{Peer: Peer{Machine: "a", Credential: "1"}}
+	for i := range 3 * maxFormer {
+		r = r.meet(Peer{Machine: "a", Credential: fmt.Sprint(i)})
+	}
+	if len(r.Former) != maxFormer || r.Former[0] != fmt.Sprint(3*maxFormer-2) {
+		t.Errorf("former: %v", r.Former)
+	}
+	if r = r.meet(Peer{Machine: "b", Credential: "x"}); r.Former != nil {
+		t.Errorf("another machine, former: %v", r.Former)
 	}
 }

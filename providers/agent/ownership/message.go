@@ -31,6 +31,7 @@ type Question struct {
 	Rebuild bool   // asked because the record is lost
 	Nonce   string
 	MAC     []byte
+	Former  [][]byte // the same under former credentials, which the peer may still have
 }
 
 // Kind is what an answer says about the token of the question.

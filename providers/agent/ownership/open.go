@@ -60,7 +60,7 @@ func (k *Keeper) openServer(exists bool) error {
 		if err := k.serverBlob.create(k.disk, encodeServer(k.server)); err != nil {
 			return fmt.Errorf("create the server's record: %w", err)
 		}
-		k.serverReadable = true
+		k.serverReadable, k.serverSettled = true, true
 		return nil
 	}
 	payload, err := k.serverBlob.load(k.disk)
@@ -74,12 +74,19 @@ func (k *Keeper) openServer(exists bool) error {
 	if s.Machine != k.options.Machine {
 		return fmt.Errorf("open records of machine %q on %q: %w", s.Machine, k.options.Machine, ErrOtherMachine)
 	}
-	if !k.mutant.unsettled {
-		if err := k.serverBlob.save(k.disk, payload); err != nil {
-			return fmt.Errorf("write the server's record again: %w", err)
-		}
-	}
 	k.server, k.serverReadable = s, true
+	_ = k.settleServer() // tried again before it is relied on; until then accounts must open
+	return nil
+}
+
+// settleServer is settle for the server's own record.
+func (k *Keeper) settleServer() error {
+	if k.serverSettled || k.mutant.unsettled {
+		return nil
+	}
+	if err := k.putServer(k.server); err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
 	return nil
 }
 
@@ -137,7 +144,7 @@ func (k *Keeper) settle(h *holding) error {
 // action tells what follows from a record.
 func (k *Keeper) action(h *holding) Action {
 	r := h.rec
-	a := Action{Account: r.Account, Peer: r.Peer, Token: r.Token, Reason: h.note}
+	a := Action{Account: r.Account, Peer: r.Peer.public(), Token: r.Token, Reason: h.note}
 	switch r.State {
 	case Active:
 		a.Kind = Serve

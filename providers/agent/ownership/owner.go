@@ -16,9 +16,9 @@ func (k *Keeper) Pair(term uint64, account string, epoch uint64, peer Peer) erro
 	defer k.mu.Unlock()
 	c := k.call(EventPair, account, Active)
 	c.term, c.epoch, c.peer = term, epoch, peer
+	c.next = c.rec.meet(peer)
 	n := &c.next
-	n.Migration, n.Account, n.Peer, n.Paired = k.server.Migration, account, peer, true
-	n.Boot = k.options.Boot
+	n.Migration, n.Account, n.Boot = k.server.Migration, account, k.options.Boot
 	return k.apply(c)
 }
 
@@ -33,7 +33,7 @@ func (k *Keeper) Unpair(term uint64, account string, a Answer) error {
 	if c.rec.State == Active && !c.rec.Paired {
 		return nil
 	}
-	c.next.Paired, c.next.Peer = false, Peer{}
+	c.next.Paired, c.next.Peer, c.next.Former = false, Peer{}, nil
 	return k.apply(c)
 }
 
@@ -194,9 +194,7 @@ func (k *Keeper) Commit(term uint64, account string, token Token, receipt Receip
 }
 
 func committed(r Record) Committed {
-	p := r.Peer
-	p.Credential = ""
-	return Committed{Account: r.Account, Token: r.Token, Epoch: r.Epoch, Peer: p}
+	return Committed{Account: r.Account, Token: r.Token, Epoch: r.Epoch, Peer: r.Peer.public()}
 }
 
 // Confirm writes down, where the account was, that the peer answered a Tell as

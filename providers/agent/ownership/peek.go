@@ -8,7 +8,7 @@ import (
 
 // Peek reads what the records of a FileDisk in dir say, whether or not an agent
 // runs there, and changes nothing. It is for looking from outside: what it
-// returns may be out of date, and a record that is just being written, or is
+// returns may be out of date, has no credentials, and a record that is just being written, or is
 // lost, is left out. With names, only the records of these accounts are read.
 func Peek(dir string, accounts ...string) (ServerRecord, map[string]Record, error) {
 	root, err := os.OpenRoot(dir)
@@ -36,7 +36,7 @@ func Peek(dir string, accounts ...string) (ServerRecord, map[string]Record, erro
 		}
 		if account, ok := strings.CutPrefix(name, "account/"); ok {
 			if r, err := decodeRecord(payload); err == nil && r.Account == account {
-				records[account] = r
+				records[account] = r.public()
 			}
 		} else if s, err := decodeServer(payload); err == nil && name == serverBlob {
 			server = s

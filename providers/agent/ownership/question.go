@@ -21,6 +21,9 @@ func (k *Keeper) question(h *holding, t Token, rebuild bool) Question {
 		Token: t, Rebuild: rebuild, Nonce: h.question,
 	}
 	q.MAC = q.sum(h.rec.Peer.Credential)
+	for _, c := range h.rec.Former {
+		q.Former = append(q.Former, q.sum(c))
+	}
 	return q
 }
 
@@ -35,13 +38,14 @@ func (k *Keeper) asked(q Question) (*call, error) {
 	return c, k.settle(h)
 }
 
-// answer signs what the record says.
+// answer signs what the record says, with a credential that the question shows
+// the asker to have.
 func (k *Keeper) answer(q Question, kind Kind, r Record) Answer {
 	a := Answer{
 		Kind: kind, Account: q.Account, Machine: k.options.Machine, To: q.Machine, Nonce: q.Nonce,
 		Question: q.Token, State: r.State, Epoch: r.Epoch, Token: r.Token, Confirmed: r.Confirmed,
 	}
-	a.MAC = a.sum(r.Peer.Credential)
+	a.MAC = a.sum(common(r, q.sum, append([][]byte{q.MAC}, q.Former...)...))
 	return a
 }
 

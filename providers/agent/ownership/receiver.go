@@ -12,12 +12,10 @@ func (k *Keeper) Stage(term uint64, account string, epoch uint64, peer Peer) err
 	defer k.mu.Unlock()
 	c := k.call(EventStage, account, Staged)
 	c.term, c.epoch, c.peer = term, epoch, peer
+	c.next = c.rec.meet(peer)
 	n := &c.next
 	n.Migration, n.Account, n.Epoch = k.server.Migration, account, epoch
-	if n.Peer.Machine != peer.Machine {
-		n.Confirmed = false
-	}
-	n.Peer, n.Paired = peer, true
+	n.Confirmed = c.rec.Confirmed && c.rec.Peer.Machine == peer.Machine
 	return k.apply(c)
 }
 

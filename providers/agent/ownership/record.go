@@ -23,6 +23,7 @@ type Record struct {
 	Token     Token // of the cutover it is frozen for, prepared for or moved by
 	Void      Token // tokens at or below it are void for good
 	Peer      Peer
+	Former    []string      // credentials shared with the same peer before, newest first
 	Paired    bool          // a peer may hold a copy of this account: ask it after a reboot
 	Confirmed bool          // Moved, Staged: the peer was seen to own the account
 	Boot      string        // Frozen: boot id under which it was frozen
@@ -35,8 +36,53 @@ type Record struct {
 
 // Clone returns a copy that shares nothing with r.
 func (r Record) Clone() Record {
-	r.Ours = slices.Clone(r.Ours)
+	r.Ours, r.Former = slices.Clone(r.Ours), slices.Clone(r.Former)
 	return r
+}
+
+// maxFormer bounds how often a pairing may be renewed on one side only.
+const maxFormer = 8
+
+// meet returns r with a new peer. A credential shared with the same machine so
+// far is kept, because the two sides cannot change theirs at the same moment: a
+// run that dies between Stage and Pair must not leave two servers that no longer
+// understand each other.
+func (r Record) meet(p Peer) Record {
+	old := r.Peer
+	r.Peer, r.Paired = p, true
+	switch {
+	case old.Machine != p.Machine:
+		r.Former = nil
+	case old.Credential != p.Credential:
+		keep := []string{old.Credential}
+		for _, c := range r.Former {
+			if c != p.Credential && c != old.Credential && len(keep) < maxFormer {
+				keep = append(keep, c)
+			}
+		}
+		r.Former = keep
+	}
+	return r
+}
+
+// credentials returns all that the peer may sign with, the newest first.
+func (r Record) credentials() []string {
+	if r.Peer.Credential == "" {
+		return nil
+	}
+	return append([]string{r.Peer.Credential}, r.Former...)
+}
+
+// public returns a copy without credentials, which never leave the package.
+func (r Record) public() Record {
+	r = r.Clone()
+	r.Peer, r.Former = r.Peer.public(), nil
+	return r
+}
+
+func (p Peer) public() Peer {
+	p.Credential = ""
+	return p
 }
 
 // ServerRecord is what a server durably says about itself.

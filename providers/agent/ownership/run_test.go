@@ -84,6 +84,9 @@ func (r *run) token() Token { return Token{Term: r.term, N: r.n} }
 
 func (r *run) nonce() string { return fmt.Sprintf("r%d", r.id) }
 
+// credential is a new one for each attempt.
+func (r *run) credential() string { return fmt.Sprintf("c%d.%d.%d", r.id, r.goal, r.tries) }
+
 // order is a request that was delivered and may be delivered again.
 type order struct {
 	name    string
@@ -229,6 +232,7 @@ func stepStage(w *world, r *run) {
 	s, term := &w.srv[r.from], r.term
 	r.epoch, r.machine = s.effective().Epoch, s.id()
 	epoch, peer := r.epoch, s.peer()
+	peer.Credential = r.credential()
 	err := w.order(r, r.to, "stage", func(k *Keeper) error { return k.Stage(term, acct, epoch, peer) })
 	if !r.refused(err) {
 		r.at = pair
@@ -237,6 +241,7 @@ func stepStage(w *world, r *run) {
 
 func stepPair(w *world, r *run) {
 	term, epoch, peer := r.term, r.epoch, w.srv[r.to].peer()
+	peer.Credential = r.credential()
 	err := w.order(r, r.from, "pair", func(k *Keeper) error { return k.Pair(term, acct, epoch, peer) })
 	switch {
 	case !r.refused(err):

@@ -25,7 +25,7 @@ func (k *Keeper) Seal(term uint64, machine string, epochs map[string]uint64, pre
 	}
 	if s := k.server.Seal; s != nil {
 		if maps.Equal(s.Epochs, epochs) {
-			return s.Number, nil
+			return s.Number, k.settleServer()
 		}
 		return 0, c.refuse(GuardUnsealed, fmt.Sprintf("it is sealed already (number %d)", s.Number))
 	}
@@ -130,7 +130,7 @@ func (k *Keeper) CheckOrder(number uint64, machine string) error {
 	if s := k.server.Seal; s == nil || s.Number != number {
 		return c.refuse(GuardNumber, fmt.Sprintf("the server is not sealed under number %d", number))
 	}
-	return nil
+	return k.settleServer()
 }
 
 // Inherit writes down that the accounts of machine, which is sealed, were taken

@@ -526,7 +526,7 @@ func questionRows() []rowCase {
 	lostActivation := func(r *rig) { // server 1 comes back with a disk from before its activation
 		r.prepared(1)
 		d := r.disk[1].clone()
-		_, err := r.k[0].Commit(r.term, "shop", r.token(), r.k[1].receipt(r.rec(1)))
+		_, err := r.k[0].Commit(r.term, "shop", r.token(), r.k[1].receipt(r.k[1].accounts["shop"].rec))
 		r.ok(err)
 		_, err = r.k[1].Learn("shop", r.poll(1))
 		r.ok(err)

@@ -91,7 +91,7 @@ func (w *world) nonce() string {
 func (k *Keeper) clone(d Disk, nonce func() string) *Keeper {
 	c := &Keeper{
 		disk: d, options: k.options, server: k.server, serverBlob: k.serverBlob,
-		serverReadable: k.serverReadable, mutant: k.mutant, lastStream: k.lastStream,
+		serverReadable: k.serverReadable, serverSettled: k.serverSettled, mutant: k.mutant, lastStream: k.lastStream,
 		accounts: make(map[string]*holding, len(k.accounts)),
 		streams:  make(map[uint64]*streaming, len(k.streams)),
 	}
@@ -283,7 +283,7 @@ func (w *world) mailKey(m message) string {
 func (k *Keeper) key(b []byte) []byte {
 	b = append(b, k.options.Instance...)
 	b = append(b, encodeServer(k.server)...)
-	b = append(b, bits(k.serverReadable, k.serverBlob.good[0], k.serverBlob.good[1], false))
+	b = append(b, bits(k.serverReadable, k.serverBlob.good[0], k.serverBlob.good[1], k.serverSettled))
 	for _, a := range slices.Sorted(maps.Keys(k.accounts)) {
 		h := k.accounts[a]
 		b = append(b, encodeRecord(h.rec)...)

@@ -78,7 +78,7 @@ const (
 func (j *journey) run(ctx context.Context) error {
 	var err error
 	run := fmt.Sprintf("t%d-%d", j.no, os.Getpid())
-	if j.w, err = newWorld(j.r, run); err != nil {
+	if j.w, err = newWorld(j.r); err != nil {
 		return err
 	}
 	// Every other journey has a bad line between the servers.

@@ -28,6 +28,13 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "pocket" {
 		os.Exit(pocket(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "downtime" {
+		if err := downtime(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "downtime:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := torture(); err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 		os.Exit(1)

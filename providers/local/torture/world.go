@@ -31,7 +31,13 @@ const (
 )
 
 // newWorld makes the source with its accounts, the depot and the configuration.
-func newWorld(r *rand.Rand, run string) (*world, error) {
+func newWorld(r *rand.Rand) (*world, error) {
+	return newWorldOf(r, []string{"shop", "café & 'co'\n-x"}, true)
+}
+
+// newWorldOf makes a world of these accounts; supervised servers are started
+// by us, others by the tool.
+func newWorldOf(r *rand.Rand, names []string, supervised bool) (*world, error) {
 	dir, err := os.MkdirTemp("", "stopover-torture-")
 	if err != nil {
 		return nil, err
@@ -61,12 +67,12 @@ func newWorld(r *rand.Rand, run string) (*world, error) {
 	if err := description.WriteServer(w.client, &d); err != nil {
 		return nil, err
 	}
-	for i, name := range []string{"shop", "café & 'co'\n-x"} {
+	for i, name := range names {
 		if err := w.account(r, name, fmt.Sprintf("a%d.example", i), i); err != nil {
 			return nil, err
 		}
 	}
-	return w, os.WriteFile(filepath.Join(dir, "main.stopover.hcl"), []byte(w.config()), 0o644)
+	return w, os.WriteFile(filepath.Join(dir, "main.stopover.hcl"), []byte(w.config(supervised)), 0o644)
 }
 
 // freeAddress picks a loopback address on which nobody listens.
@@ -140,7 +146,7 @@ func (w *world) account(r *rand.Rand, name, domain string, i int) error {
 	return description.WriteAccount(w.client, d)
 }
 
-func (w *world) config() string {
+func (w *world) config(supervised bool) string {
 	quote := func(s string) string {
 		b, _ := json.Marshal(s)
 		return string(b)
@@ -151,7 +157,7 @@ func (w *world) config() string {
   serves   = [%s]
   depot    = "depot"
   idle     = "0s"
-  supervised = true
+  supervised = %t
 }
 server "transit" {
   provider = "local"
@@ -159,7 +165,7 @@ server "transit" {
   serves   = [%s]
   depot    = "depot"
   idle     = "0s"
-  supervised = true
+  supervised = %t
 }
 architecture "2024" {
   runtime "guestbook" { versions = ["1"] }
@@ -173,7 +179,7 @@ migration "torture" {
   transit      = server.transit
   accounts { include = ["*"] }
 }
-`, quote(w.clientIP), quote(w.transitIP))
+`, quote(w.clientIP), supervised, quote(w.transitIP), supervised)
 }
 
 // where is the directory of an account on a server.

@@ -745,7 +745,15 @@ proctype Users() {
 
 /* ---- what an agent does by itself ---- */
 
-/* the origin's answer to Poll(t): 0 wait or stay closed, 1 moved, 2 void */
+/*
+ * The origin's answer to Poll(t): 1 moved, 2 void, otherwise wait or stay closed.
+ * An open active origin that never saw t voids it, durably, before it says so.
+ */
+#ifdef MUT_POLLVOID
+#define POLL_UNSEEN(o, x) false
+#else
+#define POLL_UNSEEN(o, x) (st[o] == ACT && asked[o] && !lock[o] && mark[o] < x)
+#endif
 #define HOLDS(o, x) ((st[o] == FRO || st[o] == MOV) && tok[o] == x)
 #define POLL_MOVED(o, x) (st[o] == MOV && tok[o] == x)
 #ifdef MUT_F2VOID
@@ -754,7 +762,7 @@ proctype Users() {
 #ifdef MUT_F2FROZEN
 #define POLL_VOID(o, x) (!POLL_MOVED(o, x) && (st[o] == FRO || (mark[o] >= x && st[o] != LST && st[o] != UNK)))
 #else
-#define POLL_VOID(o, x) (!HOLDS(o, x) && st[o] != LST && st[o] != UNK && st[o] != UNM && mark[o] >= x)
+#define POLL_VOID(o, x) ((!HOLDS(o, x) && st[o] != LST && st[o] != UNK && st[o] != UNM && mark[o] >= x) || POLL_UNSEEN(o, x))
 #endif
 #endif
 #ifdef MUT_F2MOVED
@@ -813,7 +821,9 @@ end:	do
 		asked[s] = 1; inv() }
 	/* receiver: poll the origin, then act on the answer */
 	:: atomic { up[s] && st[s] == PRE && pans[s] == 0 && up[1-s] && POLL_YES(1-s, tok[s]) -> pans[s] = 1; ptok[s] = tok[s] }
-	:: atomic { up[s] && st[s] == PRE && pans[s] == 0 && up[1-s] && POLL_VOID(1-s, tok[s]) -> pans[s] = 2; ptok[s] = tok[s] }
+	:: atomic { up[s] && st[s] == PRE && pans[s] == 0 && up[1-s] && POLL_VOID(1-s, tok[s]) ->
+		if :: POLL_UNSEEN(1-s, tok[s]) -> raise(1-s, tok[s]) :: else fi;
+		pans[s] = 2; ptok[s] = tok[s] }
 	:: atomic { up[s] && pans[s] != 0 && !lock[s] ->
 		if
 		:: pans[s] == 1 && st[s] == PRE && G_POLLTOK(tok[s] == ptok[s]) && G_SEALACT(s == 1 || !sealed) ->
@@ -899,7 +909,7 @@ end:	do
 	:: atomic { kills > 0 && up[s] -> kills--; die(s);
 		/* what the dead instance held shut may open; not what is made fast */
 		if
-		:: st[s] == FRO && !fast[s] -> door[s] = 1      /* the next instance did not see it */
+		:: st[s] == FRO && fb[s] && !fast[s] -> door[s] = 1      /* the next instance did not see it */
 		:: true
 		fi; inv() }
 	:: atomic { reboots > 0 && !dead[s] -> reboots--; power_off(s); boot(s); inv() }

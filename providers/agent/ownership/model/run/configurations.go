@@ -62,6 +62,7 @@ var parts = []configuration{
 	{"snapshot late freeze", "SNAPS=1 LATE=1 LATEMASK=4 MENU1=1 WRITES=1"},
 	{"snapshot late", "SNAPS=1 LATE=1 MENU1=1 WRITES=1 SNAPEND"},
 	{"slots plain", "SLOTS=1 MENU1=1 WRITES=1"},
+	{"slots late freeze", "SLOTS=1 LATE=1 LATEMASK=4 MENU1=1 WRITES=1"},
 	{"lost plain", "DEATHS=1 RETURNS=1 MENU1=1 SANS_DATA WRITES=1"},
 	{"dropped plain", "OPS1=3 MENU1=67 WRITES=1"},
 }
@@ -76,7 +77,7 @@ var reachable = []struct{ name, config string }{
 // quickOnes are the cases of -quick.
 var quickOnes = []string{
 	"cutover", "doors", "snapshot", "slots", "retire", "wrong way",
-	"F6", "F8", "F2FROZEN", "VOIDMARK", "FAST", "NONCE", "F12PREP", "SEALUNM",
+	"F6", "F8", "F2FROZEN", "F3", "FAST", "NONCE", "F12PREP", "SEALUNM",
 }
 
 // heavyOnes are the configurations of many million states.

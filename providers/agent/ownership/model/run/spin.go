@@ -174,6 +174,8 @@ func kindOf(out string) string {
 		return "reached"
 	case strings.HasPrefix(a, "!((door[0]&&door[1]))"):
 		return "two serve"
+	case strings.Contains(a, "==5)&&door["):
+		return "a copy waits for ever"
 	case strings.Contains(a, "wr==") || strings.HasPrefix(a, "(door[0]||door[1])"):
 		return "nobody serves at the end"
 	case strings.Contains(a, "acked&"):
