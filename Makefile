@@ -5,7 +5,7 @@ N       ?= 100
 BIN     := bin
 export CGO_ENABLED ?= 0
 
-.PHONY: help build install demo test race check golden bench torture model explore deps clean
+.PHONY: help build install demo test race check golden bench torture downtime model deps clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,17 +32,22 @@ check: ## gofmt, go vet, staticcheck, import table, generated files, govulncheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) test -count=1 -run 'TestImports' ./cmd/stopover
-	$(GO) test -count=1 -run 'TestReference' ./schema/hclfile
+	$(GO) test -count=1 -run 'TestDocs' ./schema/hclfile
+	$(GO) test -count=1 -run 'TestRulesPage' ./plan
 	@if command -v govulncheck >/dev/null 2>&1; then govulncheck ./... || echo "govulncheck did not pass or its database is out of reach"; else echo "govulncheck is not installed: skipped"; fi
 
-golden: ## rewrite golden files from what the code does now; read the diff
-	$(GO) test ./plan ./schema/... -update
+golden: ## rewrite golden files and generated docs from what the code does now; read the diff
+	$(GO) test ./plan -run 'TestGolden$$|TestRulesPage' -update
+	$(GO) test ./schema/hclfile ./cmd/internal/view -update
 
 bench: ## benchmarks (ratios against rsync in the same run, planner at 1,000 to 100,000 accounts)
 	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m ./plan ./providers/... ./schema/...
 
 torture: build ## N seeded faults over the whole journey: make torture SEED=1 N=1000
 	$(GO) run ./providers/local/torture -stopover $(BIN)/stopover $(if $(SEED),-seed $(SEED)) -n $(N)
+
+downtime: build ## what a cutover costs an account under load, by its size (Markdown table)
+	$(GO) run ./providers/local/torture downtime -stopover $(BIN)/stopover
 
 model: ## check the model of the ownership protocol and its mutants with spin, then the Go package's exploration
 	$(GO) run ./providers/agent/ownership/model/run

@@ -62,10 +62,9 @@ type Load struct {
 
 	asked, failed, writes, mails, deferred, slowest atomic.Int64
 
-	mu    sync.Mutex
-	rows  map[string]map[string]outcome // account → id
-	mail  map[string]map[string]outcome
-	notes []string
+	mu   sync.Mutex
+	rows map[string]map[string]outcome // account → id
+	mail map[string]map[string]outcome
 }
 
 // New makes a load that is not running yet.

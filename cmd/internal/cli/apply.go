@@ -185,6 +185,8 @@ func (p *program) applySaved(ctx context.Context, path string, flags applyFlags,
 	if err := apply.Check(saved, fresh.Plan); err != nil {
 		return err
 	}
+	// What the saved plan only projected does not run from its file.
+	fresh.Plan = plan.Within(saved, fresh.Plan)
 	v := p.view()
 	v.Planned(fresh.Plan, fresh.Notes)
 	if err := p.run(ctx, project, lock, v, flags, request, fresh); err != nil {

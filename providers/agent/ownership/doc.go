@@ -94,6 +94,11 @@
 //	unreadable  ask-rebuild   unreadable  term peer fits
 //	unreadable  rebuild       active      authentic fresh unsealed
 //	unreadable  rebuild       staged      authentic fresh
+//	active      reintroduce   active      term migration lost-peer peer fits
+//	frozen      reintroduce   frozen      term migration lost-peer peer fits
+//	staged      reintroduce   staged      term migration lost-peer peer fits
+//	prepared    reintroduce   prepared    term migration lost-peer peer fits
+//	moved       reintroduce   moved       term migration lost-peer peer fits
 //	unknown     stub          moved       term unsealed reinstalled peer fits
 //
 // On the server's record: Claim (newest nonce), Seal (term, machine, member,

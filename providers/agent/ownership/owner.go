@@ -226,6 +226,19 @@ func (k *Keeper) Retire(term uint64, account string, epoch uint64) error {
 	return k.apply(c)
 }
 
+// Reintroduce gives an account's peer, which stays the same machine, another
+// credential or other addresses, in any state. A run does it before a lost
+// record is rebuilt: nobody else knows the credential.
+func (k *Keeper) Reintroduce(term uint64, account string, peer Peer) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.holding(account)
+	c := k.call(EventReintroduce, account, h.rec.State)
+	c.term, c.peer, c.machine = term, peer, peer.Machine
+	c.next = c.rec.meet(peer)
+	return k.apply(c)
+}
+
 // Mark adds marks of what on this server is Stopover's own for this account
 // (staged directories, units, rules), so that a clean-up finds it all.
 func (k *Keeper) Mark(term uint64, account string, ours ...string) error {

@@ -5,8 +5,8 @@ import "fmt"
 // AskRebuild begins the rebuilding of a lost record from the peer. It first
 // writes down, over both slots, that the record is lost and which tokens will
 // be void: a slot that turns out readable after all must not come back once the
-// peer has acted on the question. The peer, with its credential, comes from
-// whoever orders the rebuilding.
+// peer has acted on the question. The peer's credential is one that the same run
+// has given to the other side (Reintroduce).
 func (k *Keeper) AskRebuild(term uint64, account string, peer Peer) (Question, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

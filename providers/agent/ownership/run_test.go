@@ -44,6 +44,7 @@ const (
 	stub
 	unseal
 	thawAny
+	reintroduce
 	askRebuild
 	assist
 	rebuilt
@@ -53,7 +54,7 @@ const (
 
 var stepNames = [...]string{
 	"claimA", "claimB", "pair", "stage", "freeze", "waitClosed", "read", "checked", "landed", "begin", "prepare", "commit",
-	"settle", "thaw", "survey", "seal", "inherit", "reinstall", "claimNew", "stub", "unseal", "thawAny", "askRebuild", "assist", "rebuilt", "declare", "ended",
+	"settle", "thaw", "survey", "seal", "inherit", "reinstall", "claimNew", "stub", "unseal", "thawAny", "reintroduce", "askRebuild", "assist", "rebuilt", "declare", "ended",
 }
 
 // run is one invocation of the tool. Not being scheduled is its pause.
@@ -115,7 +116,7 @@ func (w *world) begins(r *run) {
 	case abortFrozen:
 		r.at = thawAny
 	case rebuildLost:
-		r.at = askRebuild
+		r.at = reintroduce
 	case declareLost:
 		r.at = declare
 	}
@@ -155,7 +156,8 @@ func (w *world) target(r *run) int {
 	}
 	for x := range w.srv {
 		s := &w.srv[x]
-		if r.at == askRebuild && s.k != nil && s.rec().State == Unreadable ||
+		if r.at == reintroduce && s.k != nil && w.srv[1-x].k != nil && w.srv[1-x].rec().State == Unreadable ||
+			r.at == askRebuild && s.k != nil && s.rec().State == Unreadable ||
 			r.at == declare && s.k != nil && w.srv[1-x].dead ||
 			r.at == thawAny && s.k != nil && s.rec().State == Frozen {
 			return x
@@ -222,7 +224,8 @@ func steps() map[step]func(*world, *run) {
 		survey: stepSurvey, seal: stepSeal, inherit: stepInherit, reinstall: stepReinstall,
 		claimNew: func(w *world, r *run) { w.claims(r, 0, stub) },
 		stub:     stepStub, unseal: stepUnseal, thawAny: stepThawAny,
-		askRebuild: stepAskRebuild, assist: stepAssist, rebuilt: stepRebuilt, declare: stepDeclare,
+		reintroduce: stepReintroduce,
+		askRebuild:  stepAskRebuild, assist: stepAssist, rebuilt: stepRebuilt, declare: stepDeclare,
 	}
 }
 
@@ -459,6 +462,16 @@ func stepThawAny(w *world, r *run) {
 	w.finish(r)
 }
 
+func stepReintroduce(w *world, r *run) {
+	x := w.target(r)
+	term, peer := r.term, w.srv[1-x].peer()
+	peer.Credential = r.credential()
+	err := w.order(r, x, "reintroduce", func(k *Keeper) error { return k.Reintroduce(term, acct, peer) })
+	if !r.refused(err) {
+		r.at = askRebuild
+	}
+}
+
 func stepAskRebuild(w *world, r *run) {
 	for x := range w.srv {
 		s := &w.srv[x]
@@ -466,6 +479,7 @@ func stepAskRebuild(w *world, r *run) {
 			continue
 		}
 		term, peer := r.term, w.srv[1-x].peer()
+		peer.Credential = r.credential()
 		q, err := s.k.AskRebuild(term, acct, peer)
 		if r.refused(err) {
 			return

@@ -32,6 +32,7 @@ const (
 	EventAskRebuild  Event = "ask-rebuild"  // the record is lost: from here on it only comes from the peer
 	EventRebuild     Event = "rebuild"      // the record is lost: make it from what the peer says
 	EventStub        Event = "stub"         // reinstalled server: point to who holds the account
+	EventReintroduce Event = "reintroduce"  // any with a peer: another credential or address
 	EventMark        Event = "mark"         // any: write down what here is ours
 	EventStream      Event = "stream"       // receiver: accept data (no write)
 	EventSeal        Event = "seal"         // server: nothing lives here any more
@@ -112,14 +113,21 @@ var transitions = []Transition{
 	{Unreadable, EventRebuild, Active, []Guard{GuardAuthentic, GuardFresh, GuardUnsealed}},
 	{Unreadable, EventRebuild, Staged, []Guard{GuardAuthentic, GuardFresh}},
 
+	{Active, EventReintroduce, Active, reintroduceGuards},
+	{Frozen, EventReintroduce, Frozen, reintroduceGuards},
+	{Staged, EventReintroduce, Staged, reintroduceGuards},
+	{Prepared, EventReintroduce, Prepared, reintroduceGuards},
+	{Moved, EventReintroduce, Moved, reintroduceGuards},
+
 	{Unknown, EventStub, Moved, []Guard{GuardTerm, GuardUnsealed, GuardReinstalled, GuardPeer, GuardFits}},
 }
 
 // Guard lists that several rows share, never written to.
 var (
-	pairGuards    = []Guard{GuardTerm, GuardAdopt, GuardUnsealed, GuardSettled, GuardEpoch, GuardPeer, GuardSamePeer, GuardFits}
-	stageGuards   = []Guard{GuardTerm, GuardMigration, GuardUnsealed, GuardIdle, GuardMonotonic, GuardPeer, GuardSamePeer, GuardFits}
-	confirmGuards = []Guard{GuardAuthentic, GuardFresh, GuardSeenOwner}
+	pairGuards        = []Guard{GuardTerm, GuardAdopt, GuardUnsealed, GuardSettled, GuardEpoch, GuardPeer, GuardSamePeer, GuardFits}
+	stageGuards       = []Guard{GuardTerm, GuardMigration, GuardUnsealed, GuardIdle, GuardMonotonic, GuardPeer, GuardSamePeer, GuardFits}
+	reintroduceGuards = []Guard{GuardTerm, GuardMigration, GuardLostPeer, GuardPeer, GuardFits}
+	confirmGuards     = []Guard{GuardAuthentic, GuardFresh, GuardSeenOwner}
 )
 
 // find returns the row for a change, or nil.

@@ -665,6 +665,34 @@ func lostRows() []rowCase {
 			return err
 		}
 	}
+	for from, set := range map[State]func(*rig) int{
+		Active:   func(r *rig) int { r.staged(1); return 0 },
+		Frozen:   func(r *rig) int { r.frozen(1); return 0 },
+		Staged:   func(r *rig) int { r.staged(1); return 1 },
+		Prepared: func(r *rig) int { r.prepared(1); return 1 },
+		Moved:    func(r *rig) int { r.moved(1); return 0 },
+	} {
+		again := func(term uint64, before func(*rig), change func(p *Peer)) func(*rig) error {
+			return func(r *rig) error {
+				x := set(r)
+				p := r.peer(1 - x)
+				p.Credential = "another"
+				change(&p)
+				before(r)
+				return r.k[x].Reintroduce(r.term+term, "shop", p)
+			}
+		}
+		as := func(*Peer) {}
+		is := func(*rig) {}
+		rows = append(rows,
+			rowCase{from, EventReintroduce, from, "", again(0, is, as)},
+			rowCase{from, EventReintroduce, from, GuardTerm, again(1, is, as)},
+			rowCase{from, EventReintroduce, from, GuardMigration, again(0, func(r *rig) { r.otherMigration() }, as)},
+			rowCase{from, EventReintroduce, from, GuardLostPeer, again(0, is, func(p *Peer) { p.Machine = "m9" })},
+			rowCase{from, EventReintroduce, from, GuardPeer, again(0, is, func(p *Peer) { p.Credential = "" })},
+			rowCase{from, EventReintroduce, from, GuardFits, again(0, is, func(p *Peer) { p.Front = big().Front })},
+		)
+	}
 	older := func(r *rig, q *Question) { q.Token = Token{r.term - 1, 5}; q.MAC = q.sum("credential") }
 	return append(rows,
 		rowCase{Moved, EventDeclareLost, Active, GuardUnconfirmed, func(r *rig) error {
@@ -730,7 +758,9 @@ func inModel(row Transition) (line, why string) {
 	key := fmt.Sprintf("%s %s %s", row.From, row.Event, row.To)
 	switch key {
 	case "active unpair active", "staged confirm staged", "frozen close frozen", "frozen renew frozen", "staged stream staged",
-		"active verify active", "active fence active", "unreadable ask-rebuild unreadable":
+		"active verify active", "active fence active", "unreadable ask-rebuild unreadable",
+		"active reintroduce active", "frozen reintroduce frozen", "staged reintroduce staged",
+		"prepared reintroduce prepared", "moved reintroduce moved":
 		return "", "changes no state"
 	case "frozen freeze frozen", "moved commit moved", "prepared prepare prepared", "retired retire retired":
 		return "", "replays an answer"

@@ -31,6 +31,7 @@ func downtime(args []string) error {
 	rounds := f.Int("rounds", 3, "cutovers of each size")
 	small := f.Bool("small", false, "only the smallest size, to see that it works")
 	_ = f.Parse(args)
+	defer removeBuilt()
 	exe, err := filepath.Abs(*stopover)
 	if err != nil {
 		return err
@@ -159,9 +160,9 @@ func read(out []byte) (measured, error) {
 	d := json.NewDecoder(bufio.NewReader(bytes.NewReader(out)))
 	for d.More() {
 		var x struct {
-			Type     string
-			Downtime struct{ Max time.Duration } // of the plan
-			Result   struct {
+			Type   string
+			Plan   struct{ Downtime struct{ Max time.Duration } }
+			Result struct {
 				Accounts []struct {
 					Cutovers []struct {
 						Downtime, Outside time.Duration
@@ -180,7 +181,7 @@ func read(out []byte) (measured, error) {
 		if err := json.Unmarshal(raw, &x); err != nil {
 			continue // another kind of message
 		}
-		m.predicted = max(m.predicted, x.Downtime.Max)
+		m.predicted = max(m.predicted, x.Plan.Downtime.Max)
 		for _, a := range x.Result.Accounts {
 			for _, c := range a.Cutovers {
 				m.down, m.outside = c.Downtime, c.Outside

@@ -77,7 +77,7 @@ const (
 
 func (j *journey) run(ctx context.Context) error {
 	var err error
-	run := fmt.Sprintf("t%d-%d", j.no, os.Getpid())
+	run := fmt.Sprintf("t%d", j.no)
 	if j.w, err = newWorld(j.r); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (j *journey) reach(ctx context.Context, g goal) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		hurt := try < hurtTries && len(g.states) > 0 && j.total.faults < j.o.n
+		hurt := try < hurtTries && len(g.states) > 0 && j.total.left(j.o.n)
 		code, out = j.attempt(ctx, g, hurt)
 		if code == g.exit || g.done != nil && g.done(j) {
 			return nil
@@ -183,6 +183,8 @@ func (j *journey) rarest(of []string) string {
 	if j.r.IntN(5) == 0 {
 		return best
 	}
+	j.total.mu.Lock()
+	defer j.total.mu.Unlock()
 	for _, s := range of {
 		if j.total.byState[s] < j.total.byState[best] {
 			best = s
@@ -304,6 +306,8 @@ func (j *journey) answersAgain() {
 			return
 		}
 	}
+	j.total.mu.Lock()
+	defer j.total.mu.Unlock()
 	j.total.answered++
 	j.total.worst = max(j.total.worst, time.Since(began))
 }
@@ -315,7 +319,6 @@ func awaitSite(ctx context.Context, address, domain string) error {
 			var d net.Dialer
 			return d.DialContext(ctx, network, address)
 		}}}
-	last := errors.New("no answer")
 	for {
 		res, err := client.Get("http://" + domain + "/count")
 		if err == nil {
@@ -325,10 +328,9 @@ func awaitSite(ctx context.Context, address, domain string) error {
 			}
 			err = errors.New(res.Status)
 		}
-		last = err
 		select {
 		case <-ctx.Done():
-			return last
+			return err
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -339,8 +341,11 @@ func awaitSite(ctx context.Context, address, domain string) error {
 func (j *journey) settle(ctx context.Context) error {
 	j.stopLoad()
 	j.loading.Wait()
+	looks := j.look.close()
+	j.total.mu.Lock()
 	j.total.writes += j.load.Stats().Writes + j.load.Stats().Mails
-	j.total.watched += j.look.close()
+	j.total.watched += looks
+	j.total.mu.Unlock()
 	if err := j.look.verdict(); err != nil {
 		return err
 	}
@@ -369,6 +374,8 @@ func (j *journey) settle(ctx context.Context) error {
 
 // countLine adds the faults that the line between the servers had.
 func (j *journey) countLine() {
+	j.total.mu.Lock()
+	defer j.total.mu.Unlock()
 	for _, dir := range []string{j.w.client, j.w.transit} {
 		b, err := os.ReadFile(dir + ".faults")
 		if err != nil {

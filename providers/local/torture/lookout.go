@@ -38,7 +38,7 @@ func (l *lookout) run() {
 		select {
 		case <-l.stop:
 			return
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(25 * time.Millisecond):
 		}
 		l.look()
 	}

@@ -20,6 +20,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -45,6 +47,7 @@ type options struct {
 	stopover string
 	seed     uint64
 	n        int
+	parallel int
 	limit    time.Duration
 	keep     bool
 	verbose  bool
@@ -55,6 +58,7 @@ func torture() error {
 	flag.StringVar(&o.stopover, "stopover", "bin/stopover", "the shipped binary")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of the faults")
 	flag.IntVar(&o.n, "n", 100, "faults")
+	flag.IntVar(&o.parallel, "parallel", 3, "journeys at the same time; most of each is waiting")
 	flag.DurationVar(&o.limit, "limit", 0, "end after this time at the latest, faults done or not; 0: none")
 	flag.BoolVar(&o.keep, "keep", false, "keep the directories of journeys that went wrong")
 	flag.BoolVar(&o.verbose, "v", false, "say every fault")
@@ -70,34 +74,62 @@ func torture() error {
 	defer stop()
 	fmt.Printf("torture: SEED=%d N=%d\n", o.seed, o.n)
 	began := time.Now()
+	defer removeBuilt()
 	total := newTally()
-	for journey := 0; total.faults < o.n; journey++ {
-		if o.limit > 0 && time.Since(began) > o.limit {
-			return fmt.Errorf("only %d of %d faults after %v", total.faults, o.n, o.limit)
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		j := newJourney(o, journey, total, rand.New(rand.NewPCG(o.seed, uint64(journey))))
-		if err := j.run(ctx); err != nil {
-			return fmt.Errorf("journey %d (SEED=%d): %w", journey, o.seed, errors.Join(err, j.close(o.keep)))
-		}
-		if err := j.close(false); err != nil {
-			return err
-		}
-		fmt.Printf("journey %-3d %4d faults so far, %6d writes acknowledged, %s\n", journey, total.faults, total.writes, time.Since(began).Round(time.Second))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if o.limit > 0 {
+		ctx, cancel = context.WithTimeout(ctx, o.limit)
+		defer cancel()
+	}
+	var next atomic.Int64
+	var all sync.WaitGroup
+	failed := make(chan error, o.parallel)
+	for range o.parallel {
+		all.Go(func() {
+			for total.left(o.n) && ctx.Err() == nil {
+				if err := oneJourney(ctx, o, int(next.Add(1)-1), total, began); err != nil {
+					failed <- err
+					cancel()
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+	}
+	if total.left(o.n) {
+		return fmt.Errorf("only %d of %d faults after %v", total.faults, o.n, time.Since(began).Round(time.Second))
 	}
 	total.print(time.Since(began))
 	return total.enough(o.n)
 }
 
+func oneJourney(ctx context.Context, o options, no int, total *tally, began time.Time) error {
+	j := newJourney(o, no, total, rand.New(rand.NewPCG(o.seed, uint64(no))))
+	if err := j.run(ctx); err != nil {
+		return fmt.Errorf("journey %d (SEED=%d): %w", no, o.seed, errors.Join(err, j.close(o.keep)))
+	}
+	if err := j.close(false); err != nil {
+		return err
+	}
+	total.mu.Lock()
+	defer total.mu.Unlock()
+	fmt.Printf("journey %-3d %4d faults so far, %6d writes acknowledged, %s\n", no, total.faults, total.writes, time.Since(began).Round(time.Second))
+	return nil
+}
+
 // tally counts what was hurt, and in which state.
 type tally struct {
+	mu       sync.Mutex
 	faults   int
 	byState  map[string]int
 	byKind   map[string]int
 	writes   int64
-	lost     int
 	watched  int64
 	answered int // times that law 4 was checked: the account answered within the lease
 	worst    time.Duration
@@ -105,7 +137,15 @@ type tally struct {
 
 func newTally() *tally { return &tally{byState: map[string]int{}, byKind: map[string]int{}} }
 
+func (t *tally) left(n int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.faults < n
+}
+
 func (t *tally) add(state, kind string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.faults++
 	t.byState[state]++
 	t.byKind[kind]++

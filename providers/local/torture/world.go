@@ -9,11 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/stopover/stopover/examples/ledger"
 	"github.com/stopover/stopover/providers/local/description"
-	"github.com/stopover/stopover/schema"
 )
 
 // world is one pair of servers with accounts, made from nothing.
@@ -87,13 +87,30 @@ func freeAddress(r *rand.Rand) string {
 	}
 }
 
+// building keeps journeys that run at the same time from building one program
+// twice.
+var building sync.Mutex
+
+// builtPath is where a program is built once for all journeys of this process.
+func builtPath(program string) string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("stopover-torture-%d-%s", os.Getpid(), program))
+}
+
+func removeBuilt() {
+	for _, program := range []string{"guestbook", "worker"} {
+		_ = os.Remove(builtPath(program))
+	}
+}
+
 // depot builds a program of the accounts into the depot.
 func (w *world) depot(program string) error {
 	to := filepath.Join(w.dir, "depot", program, "1", program)
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	built := filepath.Join(os.TempDir(), fmt.Sprintf("stopover-torture-%d-%s", os.Getpid(), program))
+	building.Lock()
+	defer building.Unlock()
+	built := builtPath(program)
 	if _, err := os.Stat(built); err != nil {
 		c := exec.Command("go", "build", "-o", built, "github.com/stopover/stopover/examples/"+program)
 		if out, err := c.CombinedOutput(); err != nil {
@@ -189,16 +206,6 @@ func where(server, account string) string {
 		return ""
 	}
 	return at
-}
-
-// owner is the server that says it serves an account.
-func (w *world) owner(account string) (string, string) {
-	for _, dir := range []string{w.client, w.transit} {
-		if r, ok := peek(dir, account); ok && r.State.Owner() {
-			return dir, schema.StateActive
-		}
-	}
-	return "", ""
 }
 
 const (

@@ -843,15 +843,15 @@ end:	do
 	:: atomic { up[s] && st[s] == LST && up[1-s] && !lock[1-s] && (st[1-s] == ACT || REBUILD_FROZEN(1-s)) ->
 		st[s] = STA;                                    /* T: unmanaged rebuild staged */
 		ep[s] = ep[1-s]; mark[s] = REBUILD_MARK(s); inv() }
+	/* the peer never had a record: the operator says so, nobody else can be the owner */
+	:: atomic { up[s] && st[s] == LST && up[1-s] && st[1-s] == UNK ->
+		st[s] = ACT; ep[s] = 0; mark[s] = REBUILD_MARK(s); asked[s] = 1; inv() }
 #ifndef MUT_F12PREP
 	:: atomic { up[s] && st[s] == LST && up[1-s] && !lock[1-s] && st[1-s] == PRE ->
 		st[1-s] = STA; ep[1-s] = ep[1-s] - 1; raise(1-s, tok[1-s]); tok[1-s] = 0; dgst[1-s] = 0; voided = 1; inv() }
 	:: atomic { up[s] && st[s] == LST && up[1-s] && !lock[1-s] && (st[1-s] == STA || st[1-s] == MOV) ->
 		st[s] = ACT;                                    /* T: unmanaged rebuild active */
 		ep[s] = ep[1-s]; mark[s] = REBUILD_MARK(s); asked[s] = 1; inv() }
-	/* the peer never had a record: the operator says so, nobody else can be the owner */
-	:: atomic { up[s] && st[s] == LST && up[1-s] && st[1-s] == UNK ->
-		st[s] = ACT; ep[s] = 0; mark[s] = REBUILD_MARK(s); asked[s] = 1; inv() }
 #else
 	:: atomic { up[s] && st[s] == LST && up[1-s] && !lock[1-s] && (st[1-s] == STA || st[1-s] == MOV || st[1-s] == PRE) ->
 		st[s] = ACT; ep[s] = (st[1-s] == PRE -> ep[1-s] - 1 : ep[1-s]); mark[s] = REBUILD_MARK(s); asked[s] = 1; inv() }

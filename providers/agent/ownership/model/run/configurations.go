@@ -59,6 +59,7 @@ var parts = []configuration{
 	{"rival", "MENU1=1 OPS2=1 MENU2=5 WRITES=1"},
 	{"relocation", "OPS1=5 MENU1=11 WRITES=1"},
 	{"snapshot plain", "SNAPS=1 MENU1=1 WRITES=1 SNAPEND"},
+	{"snapshot open end", "SNAPS=1 MENU1=1 WRITES=1"},
 	{"snapshot late freeze", "SNAPS=1 LATE=1 LATEMASK=4 MENU1=1 WRITES=1"},
 	{"snapshot late", "SNAPS=1 LATE=1 MENU1=1 WRITES=1 SNAPEND"},
 	{"slots plain", "SLOTS=1 MENU1=1 WRITES=1"},

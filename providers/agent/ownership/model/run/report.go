@@ -37,7 +37,7 @@ func (r result) asExpected() bool {
 }
 
 func (r result) line() string {
-	s := fmt.Sprintf("%-34s %-34s %10d states %6.1f s %6.0f MiB", r.c.name, r.outcome(), r.states, r.seconds, r.mib)
+	s := fmt.Sprintf("%-50s %-34s %10d states %6.1f s %6.0f MiB", r.c.name, r.outcome(), r.states, r.seconds, r.mib)
 	if r.err != nil {
 		s += "\n  " + r.err.Error()
 	}

@@ -71,7 +71,7 @@ func table() []testCase {
 			prefix = "redundant "
 		}
 		all = append(all, testCase{
-			name: prefix + strings.Join(names, "+"), kind: m.kind, config: find(m.config), mutants: names,
+			name: prefix + strings.Join(names, "+") + " in " + m.config, kind: m.kind, config: find(m.config), mutants: names,
 			note: m.note, quick: slices.Contains(quickOnes, m.names),
 		})
 	}
