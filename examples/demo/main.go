@@ -21,6 +21,7 @@ type options struct {
 	stopover, guestbook, worker string // paths of programs
 	dir                         string
 	keep                        bool
+	scale                       int // accounts are so many times smaller
 }
 
 func main() {
@@ -30,6 +31,7 @@ func main() {
 	flag.StringVar(&o.worker, "worker", "bin/worker", "`path` of the worker, a program that accounts run")
 	flag.StringVar(&o.dir, "dir", "", "where to work; a new `directory` by default")
 	flag.BoolVar(&o.keep, "keep", false, "keep the directory when the demo ends")
+	flag.IntVar(&o.scale, "scale", 1, "make the accounts so many `times` smaller")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -60,16 +62,16 @@ func run(ctx context.Context, o options, t *teller) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := newWorld(dir, o)
-	if err != nil {
-		return err
-	}
+	w := &world{dir: dir, program: o.stopover}
 	defer func() { err = errors.Join(err, w.close(o.keep, t)) }()
 	t.line("%s", t.bold("Stopover: a journey in five chapters"))
 	t.text(`A server has to be reinstalled, and customers live on it. Their accounts
 		make a stopover on another server meanwhile, and come home. Everything below
 		is real and runs here: two pocket servers, web sites, mail, databases, programs
 		and visitors that never stop.`)
+	if err := w.make(ctx, o); err != nil {
+		return err
+	}
 	s := &story{w: w, t: t, tool: &tool{program: o.stopover, dir: dir}}
 	if err := s.tell(ctx); err != nil {
 		return err

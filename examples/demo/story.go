@@ -54,7 +54,7 @@ func (s *story) before(ctx context.Context) error {
 		return err
 	}
 	for _, a := range s.w.accounts {
-		s.t.line("  %s %s files  %s messages  %s of SQLite, a site, a worker, a task",
+		s.t.line("  %s %s files, %s messages, %s of SQLite; site, worker, task",
 			s.t.bold(pad(a.name, 10)), lpad(number(int64(a.files)), 5), lpad(number(int64(a.messages)), 4), lpad(size(a.database), 7))
 	}
 	s.t.line("  %s closed in March: it is archived, not moved", s.t.bold(pad(s.w.stays.name, 10)))
@@ -192,6 +192,7 @@ func (s *story) apply(ctx context.Context, want int, more ...string) error {
 
 func (s *story) approve(ctx context.Context, gate string) error {
 	s.t.command("approve", gate)
+	defer s.t.quiet()
 	_, err := s.tool.run(ctx, nil, "approve", gate, "--by", "customer@example.org")
 	return err
 }

@@ -13,6 +13,7 @@ type teller struct {
 	out     io.Writer
 	color   bool
 	chapter int
+	blank   bool // the last line is empty
 }
 
 func newTeller(f *os.File) *teller {
@@ -33,7 +34,13 @@ func (t *teller) faint(s string) string { return t.paint("2", s) }
 func (t *teller) green(s string) string { return t.paint("1;32", s) }
 func (t *teller) red(s string) string   { return t.paint("1;31", s) }
 
-func (t *teller) line(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
+func (t *teller) line(format string, args ...any) {
+	t.blank = false
+	fmt.Fprintf(t.out, format+"\n", args...)
+}
+
+// quiet notes that the command before it says nothing.
+func (t *teller) quiet() { t.blank = true }
 
 // head begins a chapter.
 func (t *teller) head(title string) {
@@ -45,6 +52,7 @@ func (t *teller) head(title string) {
 // text prints a paragraph, whose lines are broken anew.
 func (t *teller) text(format string, args ...any) {
 	at := 0
+	t.blank = false
 	for _, word := range strings.Fields(fmt.Sprintf(format, args...)) {
 		n := len([]rune(word))
 		switch {
@@ -80,7 +88,10 @@ func (t *teller) command(args ...string) {
 		}
 		b.WriteString(" " + a)
 	}
-	t.line("\n  %s\n", t.bold("$ stopover"+b.String()))
+	if !t.blank {
+		t.line("")
+	}
+	t.line("  %s\n", t.bold("$ stopover"+b.String()))
 }
 
 // pad makes s at least width columns wide.

@@ -44,35 +44,33 @@ const (
 	residue     = "monitoring.conf"
 )
 
-func newWorld(dir string, o options) (*world, error) {
-	w := &world{dir: dir, program: o.stopover, acks: filepath.Join(dir, "acknowledged"), carried: "watch = yes\n",
-		accounts: []account{
-			{name: "shop", folder: "shop", domain: "shop.example", mailbox: "orders", files: 2400, messages: 650, database: 64 << 20, program: true},
-			{name: "café & co", folder: "caf%C3%A9%20%26%20co", domain: "cafe.example", mailbox: "hello", files: 2050, messages: 520, database: 52 << 20, program: true},
-		},
-		stays: account{name: "old-club", folder: "old-club", domain: "club.example", files: 40},
+// make builds all of it on disk.
+func (w *world) make(ctx context.Context, o options) error {
+	n := max(1, o.scale)
+	w.acks, w.carried, w.before = filepath.Join(w.dir, "acknowledged"), "watch = yes\n", map[string]snapshot{}
+	w.accounts = []account{
+		{name: "shop", folder: "shop", domain: "shop.example", mailbox: "orders", program: true,
+			files: 2400 / n, messages: 650 / n, database: 64 << 20 / int64(n)},
+		{name: "café & co", folder: "caf%C3%A9%20%26%20co", domain: "cafe.example", mailbox: "hello", program: true,
+			files: 2050 / n, messages: 520 / n, database: 52 << 20 / int64(n)},
 	}
-	if err := w.addresses(); err != nil {
-		return nil, err
+	w.stays = account{name: "old-club", folder: "old-club", domain: "club.example", files: 40}
+	for _, do := range []func() error{w.addresses, func() error { return w.programs(o) }, w.describe} {
+		if err := do(); err != nil {
+			return err
+		}
 	}
-	if err := w.programs(o); err != nil {
-		return nil, err
-	}
-	if err := w.describe(); err != nil {
-		return nil, err
-	}
-	w.before = map[string]snapshot{}
 	for _, a := range append([]account{w.stays}, w.accounts...) {
 		if err := w.fill(a); err != nil {
-			return nil, fmt.Errorf("make account %q: %w", a.name, err)
+			return fmt.Errorf("make account %q: %w", a.name, err)
 		}
 		s, err := takeSnapshot(w.accountDir(a))
-		if err != nil {
-			return nil, err
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
 		}
 		w.before[a.name] = s
 	}
-	return w, nil
+	return nil
 }
 
 func (w *world) accountDir(a account) string {

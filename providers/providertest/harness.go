@@ -56,17 +56,14 @@ type World interface {
 	Config(Side) schema.Server         // as the configuration would have it
 	Architecture() schema.Architecture // of the transit server, and of the source once it is reinstalled
 
-	Kill(Side)    // ends the agent's process at once, as SIGKILL does; programs of accounts go on
-	Start(Side)   // starts the agent's process as an init would, without any client; no error if it runs
-	Reboot(Side)  // ends everything that runs on the server; the next start is on another boot
+	Kill(Side)   // ends the agent's process at once, as SIGKILL does; programs of accounts go on
+	Start(Side)  // starts the agent's process as an init would, without any client; no error if it runs
+	Reboot(Side) // ends everything that runs on the server; the next start is on another boot
 	Running(Side) bool
 
 	// Cut makes the next streams that this server opens to its peer break after
 	// some bytes; -1 ends that.
 	Cut(side Side, after int)
-	// Listen takes a service address of that side as a stranger would, until release.
-	Listen(side Side) (release func(), err error)
-
 	// Place is where an account's files (home) and mail are, as seen by the test.
 	Place(side Side, account string) (home, mail string)
 	// Insert adds a row to a database of an account that is active there; Rows

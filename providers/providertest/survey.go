@@ -58,7 +58,8 @@ func testSurvey(t *testing.T, h Harness) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	before := w.Snapshot(Source)
+	home, mail := w.Place(Source, "full")
+	before := [2]map[string]string{tree(t, home), tree(t, mail)}
 	first, err := s.Survey(t.Context(), providers.SurveyOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -84,14 +85,17 @@ func testSurvey(t *testing.T, h Harness) {
 	if !reflect.DeepEqual(names(first), names(second)) || first.Machine != second.Machine {
 		t.Error("a second survey found something else")
 	}
-	// The agent makes its own records when it runs for the first time; of what
-	// was there nothing may have changed, so the second look is from then on.
+	// The agent makes its own records when it runs for the first time, so the
+	// second look is at everything only from then on.
 	between := w.Snapshot(Source)
 	if _, err := s.Survey(t.Context(), providers.SurveyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if after := w.Snapshot(Source); before != after || between != after {
-		t.Errorf("a survey changed the server: %s, %s, %s", before, between, after)
+	if after := w.Snapshot(Source); between != after {
+		t.Errorf("a survey changed the server: %s, then %s", between, after)
+	}
+	if after := [2]map[string]string{tree(t, home), tree(t, mail)}; !reflect.DeepEqual(before, after) {
+		t.Errorf("a survey changed an account: %q", append(TreeDiff(before[0], after[0]), TreeDiff(before[1], after[1])...))
 	}
 	absent(t, h, w)
 }
@@ -113,6 +117,15 @@ func absent(t *testing.T, h Harness, w World) {
 	if w.Running(Transit) {
 		t.Error("a survey made the absent server")
 	}
+}
+
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out, err := Tree(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func names(s *schema.FoundServer) []string {

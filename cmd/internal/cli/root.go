@@ -28,6 +28,7 @@ type program struct {
 	dir      string
 	json     bool
 	noColor  bool
+	verbose  bool
 	graceful context.Context // ends at the first Ctrl-C; the command's context ends at the second
 	exit     int
 }
@@ -69,7 +70,7 @@ func (p *program) status(err error) int {
 }
 
 func (p *program) options() view.Options {
-	return view.Options{JSON: p.json, NoColor: p.noColor || os.Getenv("NO_COLOR") != ""}
+	return view.Options{JSON: p.json, NoColor: p.noColor || os.Getenv("NO_COLOR") != "", Verbose: p.verbose}
 }
 
 func (p *program) view() *view.View { return view.New(p.out, p.err, p.options()) }
@@ -101,6 +102,7 @@ func (p *program) root() *cobra.Command {
 	f.StringVarP(&p.dir, "chdir", "C", ".", "directory of the *.stopover.hcl files")
 	f.BoolVar(&p.json, "json", false, "print JSON for programs")
 	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
+	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
 	root.AddCommand(p.validate(), p.inventory(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
 		p.declareLost(), p.version(), p.pocketServer())
 	return root

@@ -35,36 +35,27 @@ func (v *View) Event(e apply.Event) {
 		return
 	}
 	v.progress.end(v)
-	name := string(e.Op)
-	if e.Account != "" {
-		name += " " + schema.QuoteName(e.Account)
-	}
-	if e.Part != "" {
-		name += "/" + e.Part
-	}
-	if e.Account == "" && e.Server != "" {
-		name += " " + e.Server
-	}
+	name := about(e.Account) + doing(e.Op, e.Part, e.From, e.To, e.Server)
 	switch e.What {
 	case apply.Finished:
 		v.finished(e, name)
 	case apply.Failed:
-		v.line("  %s %s: %s", v.style.red("✗"), name, errText(e))
+		v.line("  %s %s", v.style.red("✗"), wrap(name+": "+errText(e), 80, "    "))
 		if e.Undone {
 			v.line("    %s", v.style.faint("undone: the account is where it was, and answers"))
 		}
 	case apply.Skipped:
-		v.line("  %s %s: %s", v.style.yellow("–"), name, e.Text)
+		v.line("  %s %s", v.style.yellow("–"), wrap(name+": not tried, "+clean(e.Text), 80, "    "))
 	case apply.Note:
-		v.line("    %s", v.style.faint(wrap(e.Text, 76, "    ")))
+		v.line("    %s", v.style.faint(wrap(clean(e.Text), 80, "    ")))
 	}
 }
 
 func errText(e apply.Event) string {
 	if e.Err != nil {
-		return e.Err.Error()
+		return clean(e.Err.Error())
 	}
-	return e.Text
+	return clean(e.Text)
 }
 
 func (v *View) finished(e apply.Event, name string) {
@@ -77,7 +68,7 @@ func (v *View) finished(e apply.Event, name string) {
 	} else if e.Duration >= time.Millisecond {
 		facts = append(facts, took(e.Duration))
 	}
-	v.line("  %s %s %s", v.style.green("✓"), padded(strings.ReplaceAll(name, "_", " "), 46), v.style.faint(strings.Join(facts, ", ")))
+	v.line("  %s %s %s", v.style.green("✓"), padded(name, 58), v.style.faint(strings.Join(facts, ", ")))
 }
 
 // showProgress: a terminal has one line that moves, a log gets a line every
@@ -92,7 +83,7 @@ func (v *View) showProgress(e apply.Event) {
 		return
 	}
 	v.progress.last = now
-	text := fmt.Sprintf("%s %s/%s: %s", strings.ReplaceAll(string(e.Op), "_", " "), schema.QuoteName(e.Account), e.Part, size(e.Bytes))
+	text := about(e.Account) + doing(e.Op, e.Part, e.From, e.To, e.Server) + ": " + size(e.Bytes)
 	if e.Total > 0 {
 		text += " of " + size(e.Total)
 	}
@@ -103,6 +94,9 @@ func (v *View) showProgress(e apply.Event) {
 		}
 	}
 	if v.terminal {
+		if r := []rune(text); len(r) > 74 { // a line that wraps would not move
+			text = "…" + string(r[len(r)-73:])
+		}
 		fmt.Fprintf(v.out, "\r\x1b[K    %s", text)
 		v.progress.shown = true
 		return
@@ -159,7 +153,7 @@ func (v *View) Result(r apply.Result, err error) {
 	for _, a := range r.Accounts {
 		switch a.State {
 		case apply.AccountFailed, apply.AccountPending, apply.AccountSkipped:
-			v.line("  %s %s %s: %s", v.style.red("✗"), schema.QuoteName(a.Account), a.State, wrap(a.Why, 70, "      "))
+			v.line("  %s %s %s: %s", v.style.red("✗"), schema.QuoteName(a.Account), a.State, wrap(clean(a.Why), 70, "      "))
 		}
 	}
 }
@@ -169,14 +163,14 @@ func (v *View) cutovers(r apply.Result) {
 	for _, a := range r.Accounts {
 		for _, c := range a.Cutovers {
 			if !head {
-				v.line("\n  %s", v.style.bold(fmt.Sprintf("%-28s %-10s %10s %14s", "cut over", "to", "down", "seen outside")))
+				v.line("\n  %s", v.style.bold(fmt.Sprintf("%-28s %-10s %10s %14s", "moved", "to", "down", "seen outside")))
 				head = true
 			}
 			outside := "not measured"
 			if c.Outside > 0 {
 				outside = took(c.Outside)
 			}
-			v.line("  %-28s %-10s %10s %14s", schema.QuoteName(a.Account), c.To, took(c.Downtime), outside)
+			v.line("  %-28s %-10s %10s %14s", schema.QuoteName(a.Account), clean(c.To), took(c.Downtime), outside)
 		}
 	}
 	if head {

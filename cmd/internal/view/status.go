@@ -20,11 +20,11 @@ func (v *View) Inventory(cfg *schema.Config, inv *schema.Inventory) {
 		if s == nil {
 			continue
 		}
-		v.line("%s  %s", v.style.bold(schema.QuoteName(name)), v.serverLine(s))
+		v.line("%s  %s", v.style.bold(schema.QuoteName(name)), wrap(v.serverLine(s), 80, "  "))
 		for _, a := range s.Accounts {
 			v.line("  %s %s %s", padded(schema.QuoteName(a.Name), 24), padded(state(a), 20), v.style.faint(contents(a)))
 			if a.Owner.Blocker != "" {
-				v.line("      %s %s", v.style.red("blocker"), wrap(a.Owner.Blocker, 68, "      "))
+				v.line("      %s %s", v.style.red("blocker"), wrap(clean(a.Owner.Blocker), 72, "      "))
 			}
 		}
 		for _, r := range s.Residue {
@@ -39,17 +39,17 @@ func (v *View) serverLine(s *schema.FoundServer) string {
 	case schema.Absent:
 		return v.style.faint("not there yet")
 	case schema.Unreachable:
-		return v.style.red("does not answer: ") + s.Error
+		return v.style.red("does not answer: ") + clean(s.Error)
 	}
-	parts := []string{"architecture " + s.Architecture}
+	parts := []string{"architecture " + clean(s.Architecture)}
 	if len(s.Listening) > 0 {
-		parts = append(parts, "answers on "+strings.Join(s.Listening, ", "))
+		parts = append(parts, "answers on "+clean(strings.Join(s.Listening, ", ")))
 	} else {
 		parts = append(parts, "answers on no service address")
 	}
 	var rt []string
 	for _, r := range s.Runtimes {
-		rt = append(rt, r.Name+" "+r.Version)
+		rt = append(rt, clean(r.Name+" "+r.Version))
 	}
 	if len(rt) > 0 {
 		parts = append(parts, strings.Join(rt, ", "))
@@ -61,7 +61,7 @@ func (v *View) serverLine(s *schema.FoundServer) string {
 }
 
 func state(a *schema.FoundAccount) string {
-	s := a.Owner.State
+	s := clean(a.Owner.State)
 	if a.Owner.Epoch > 0 {
 		s += fmt.Sprintf(" (epoch %d)", a.Owner.Epoch)
 	}
@@ -103,7 +103,8 @@ func (v *View) Status(p *plan.Plan, inv *schema.Inventory, past plan.Past) {
 			phases = append(phases, v.style.faint(ph.Name))
 		}
 	}
-	v.line("%s  %s\n", v.style.bold(schema.QuoteName(p.Migration)), strings.Join(phases, "  "))
+	v.line("%s\n", v.style.bold(schema.QuoteName(p.Migration)))
+	v.line("  %s\n", strings.Join(phases, "  "))
 	for _, name := range []string{m.Source, m.Transit} {
 		v.box(p, inv.Servers[name], name)
 	}
@@ -116,12 +117,12 @@ func (v *View) Status(p *plan.Plan, inv *schema.Inventory, past plan.Past) {
 func (v *View) box(p *plan.Plan, s *schema.FoundServer, name string) {
 	title := schema.QuoteName(name)
 	if s != nil && s.Presence == schema.Present {
-		title += " · architecture " + s.Architecture
+		title += " · architecture " + clean(s.Architecture)
 	} else if s != nil {
-		title += " · " + s.Presence
+		title += " · " + map[string]string{schema.Absent: "not there yet", schema.Unreachable: "does not answer"}[s.Presence]
 	}
 	const width = 72
-	v.line("  ┌─ %s %s┐", title, strings.Repeat("─", max(0, width-4-len([]rune(title)))))
+	v.line("  ┌─ %s %s┐", title, strings.Repeat("─", max(0, width-3-len([]rune(title)))))
 	byStage := map[string][]string{}
 	for _, a := range p.Accounts {
 		if a.Where == name {
@@ -134,13 +135,13 @@ func (v *View) box(p *plan.Plan, s *schema.FoundServer, name string) {
 	}
 	slices.Sort(stages)
 	for _, st := range stages {
-		text := padded(strings.ReplaceAll(st, "_", " "), 12) + " " + names(byStage[st], 5)
+		text := padded(strings.ReplaceAll(st, "_", " "), 12) + " " + names(byStage[st], v.most(5))
 		for _, l := range strings.Split(wrap(text, width-2, "             "), "\n") {
 			v.line("  │ %s │", padded(l, width-2))
 		}
 	}
 	if len(stages) == 0 {
-		v.line("  │ %s │", padded(v.style.faint("no account"), width-2))
+		v.line("  │ %s │", v.style.faint(padded("no account", width-2)))
 	}
 	v.line("  └%s┘", strings.Repeat("─", width))
 }
@@ -154,14 +155,7 @@ func (v *View) next(p *plan.Plan) {
 		}
 		return
 	}
-	v.line("Next: %s. Run stopover apply.", describe(run[0])+accountOf(run[0]))
-}
-
-func accountOf(s plan.Step) string {
-	if s.Account == "" {
-		return ""
-	}
-	return " (" + schema.QuoteName(s.Account) + ")"
+	v.line("%s", wrap("Next: "+about(run[0].Account)+describe(&run[0])+". Run stopover apply.", 80, ""))
 }
 
 // Concluded says how things are when apply can do no more.
@@ -187,7 +181,7 @@ func (v *View) Approved(gates []plan.Gate) {
 		return
 	}
 	for _, g := range gates {
-		v.line("%s %s", v.style.green("approved"), g.ID)
+		v.line("%s %s", v.style.green("approved"), clean(string(g.ID)))
 	}
 }
 
@@ -198,7 +192,7 @@ func (v *View) Revoked(list []schema.Approval) {
 		return
 	}
 	for _, a := range list {
-		v.line("%s %s", v.style.yellow("revoked"), a.Gate)
+		v.line("%s %s", v.style.yellow("revoked"), clean(a.Gate))
 	}
 }
 

@@ -4,14 +4,17 @@ package view
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
 
+	"github.com/stopover/stopover/apply"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -19,6 +22,7 @@ import (
 type Options struct {
 	JSON    bool
 	NoColor bool
+	Verbose bool // nothing is summed up
 }
 
 // View prints. Its methods may be called from several goroutines.
@@ -27,13 +31,14 @@ type View struct {
 	out, err io.Writer
 	json     bool
 	terminal bool
+	verbose  bool
 	style    style
 	progress progress
 }
 
 // New makes a view. Colours and moving lines are for terminals only.
 func New(out, errOut io.Writer, o Options) *View {
-	v := &View{out: out, err: errOut, json: o.JSON, terminal: isTerminal(out) && !o.JSON}
+	v := &View{out: out, err: errOut, json: o.JSON, verbose: o.Verbose, terminal: isTerminal(out) && !o.JSON}
 	v.style = newStyle(v.terminal && !o.NoColor)
 	return v
 }
@@ -95,7 +100,35 @@ func (v *View) Error(err error) {
 		v.message(map[string]any{"type": "error", "message": err.Error()})
 		return
 	}
-	fmt.Fprintf(v.err, "%s %s\n", v.style.red("Error:"), err)
+	var waiting *apply.WaitingError
+	if errors.As(err, &waiting) { // what it waits for was shown
+		fmt.Fprintf(v.err, "%s\n", wrap("Waiting for "+plural(len(waiting.Gates), "gate")+". Once somebody has acted, run apply again: it goes on.", 80, ""))
+		return
+	}
+	fmt.Fprintf(v.err, "%s\n", v.sentence(err))
+}
+
+// sentence is an error with what belongs to it below it.
+func (v *View) sentence(err error) string {
+	var refused *apply.RefusedError
+	text, details := err.Error(), []string(nil)
+	if errors.As(err, &refused) && text == refused.Error() {
+		text, details = refused.Reason, refused.Details
+	}
+	lines := strings.Split(text, "\n") // errors that were joined
+	out := v.style.red("Error:") + wrap(" "+clean(lines[0]), 73, "  ")
+	for _, d := range append(lines[1:], details...) {
+		out += "\n  - " + wrap(clean(d), 80, "    ")
+	}
+	return out
+}
+
+// most is how many names are listed in one row.
+func (v *View) most(n int) int {
+	if v.verbose {
+		return 1 << 30
+	}
+	return n
 }
 
 // Version prints the program's version.
@@ -140,16 +173,25 @@ func (v *View) Diagnostics(diags schema.Diagnostics) {
 		if d.Severity == "error" {
 			head = v.style.red("Error:")
 		}
-		fmt.Fprintf(v.err, "%s %s\n", head, v.style.bold(d.Summary))
+		fmt.Fprintf(v.err, "%s %s\n", head, v.style.bold(clean(d.Summary)))
 		if d.Pos.File != "" {
-			fmt.Fprintf(v.err, "\n  on %s line %d:\n", d.Pos.File, d.Pos.Line)
+			fmt.Fprintf(v.err, "\n  on %s line %d:\n", clean(d.Pos.File), d.Pos.Line)
 		}
 		if d.Snippet != "" {
-			fmt.Fprintf(v.err, "  %4d: %s\n", d.Pos.Line, d.Snippet)
+			fmt.Fprintf(v.err, "  %4d: %s\n", d.Pos.Line, clean(d.Snippet))
 		}
 		if d.Detail != "" {
-			fmt.Fprintf(v.err, "\n%s\n", wrap(d.Detail, 78, ""))
+			fmt.Fprintf(v.err, "\n%s\n", wrap(cleanLines(d.Detail), 80, ""))
 		}
 		fmt.Fprintln(v.err)
 	}
+}
+
+// cleanLines is clean for a text of several lines that the tool itself broke.
+func cleanLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = clean(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }

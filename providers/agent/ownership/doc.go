@@ -24,6 +24,8 @@
 // owner that is paired has to ask its peer after a reboot, and only a peer with
 // a record can answer); Freeze, wait for DoorsClosed, sync, PrepareBegin, Prepare,
 // Commit. Anything else than success before the commit is answered by Thaw.
+// A lost record is rebuilt with Reintroduce at the peer and AskRebuild here (both
+// with one new credential), the peer's Assist, and Rebuild.
 // After DeclareLost, Surrender, Accept and Rebuild all tokens of the claim are
 // void: a further cutover begins with a new claim, or with the same nonce and a
 // higher atLeast.

@@ -44,3 +44,19 @@ func Peek(dir string, accounts ...string) (ServerRecord, map[string]Record, erro
 	}
 	return server, records, nil
 }
+
+// PeekServer is Peek for the server's own record only.
+func PeekServer(dir string) (ServerRecord, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return ServerRecord{}, fmt.Errorf("look at records: %w", err)
+	}
+	d := &FileDisk{dir: dir, root: root}
+	defer d.Close()
+	b := blob{name: serverBlob}
+	payload, err := b.load(d)
+	if err != nil {
+		return ServerRecord{}, err
+	}
+	return decodeServer(payload)
+}

@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -175,6 +176,9 @@ func (w *world) order(r *run, x int, name string, do func(k *Keeper) error) erro
 }
 
 func (w *world) remember(o order) {
+	if !strings.Contains(o.name, w.sc.again) {
+		return
+	}
 	for _, old := range w.orders {
 		if old.name == o.name {
 			return

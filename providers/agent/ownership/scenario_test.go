@@ -69,7 +69,7 @@ func scenarios() []scenario {
 			name: "lost record", runs: [][]goal{there, {rebuildLost}}, writes: 1, b: budget{damages: 1, drops: 1},
 			want: []string{"unreadable active", "moved unreadable", "run 1 reached its goals"},
 		}, {
-			name: "lost record, second move", runs: [][]goal{there, {rebuildLost, moveThere}}, writes: 1, b: budget{damages: 1, dups: 1},
+			name: "lost record, second move", runs: [][]goal{there, {rebuildLost, moveThere}}, writes: 1, again: "assist", b: budget{damages: 1, dups: 1},
 			want: []string{"run 1 reached its goals"},
 		}, {
 			name: "chaos", ops: 6, writes: 1,

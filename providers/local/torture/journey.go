@@ -202,7 +202,7 @@ func (j *journey) await(state string, done <-chan struct{}) bool {
 		case <-time.After(time.Millisecond):
 		}
 		if state == "sealed" {
-			s, _, err := ownership.Peek(filepath.Join(j.w.client, "records", "accounts"), "")
+			s, err := ownership.PeekServer(filepath.Join(j.w.client, "records", "accounts"))
 			if err == nil && s.Seal != nil {
 				return true
 			}
