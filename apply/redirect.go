@@ -70,7 +70,7 @@ func (x *run) stub(ctx context.Context, s *plan.Step) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
-	if err := source.can.Owner.Stub(ctx, source.term, s.Account, s.Epoch, p); err != nil {
+	if err := source.can.Owner.Stub(ctx, source.term, s.Account, s.Epoch, p, s.Objects); err != nil {
 		return done{}, fmt.Errorf("point %s on server %s to server %s: %w", schema.QuoteName(s.Account), schema.QuoteName(source.name), schema.QuoteName(transit.name), err)
 	}
 	return done{}, nil

@@ -568,11 +568,11 @@ func (m *machine) Seal(ctx context.Context, term uint64, id string, epochs map[s
 }
 
 func (m *machine) Unseal(context.Context, uint64, uint64) error { return errors.ErrUnsupported }
-func (m *machine) DeclareLost(context.Context, string, string) error {
+func (m *machine) DeclareLost(context.Context, uint64, string, string) error {
 	return errors.ErrUnsupported
 }
 
-func (m *machine) Stub(ctx context.Context, term uint64, account string, epoch uint64, _ providers.Peer) error {
+func (m *machine) Stub(ctx context.Context, term uint64, account string, epoch uint64, _ providers.Peer, _ []string) error {
 	return m.do(ctx, "Stub", account, func() error {
 		if err := m.current(term); err != nil {
 			return err

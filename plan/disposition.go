@@ -35,31 +35,48 @@ func (b *builder) dispose(last node) []node {
 	return done
 }
 
-// disposeAccount archives where that was asked for, and retires.
+// disposeAccount retires, which stops every writer, and then archives where
+// that was asked for: an archive of an account in use would lack what was
+// written meanwhile. An account that is to be archived needs both.
 func (b *builder) disposeAccount(st *schema.Stay, last node) node {
 	o := record(b.s.index[st.Account])
-	if o.State == schema.StateRetired {
+	retired, archives := o.State == schema.StateRetired, st.Action == "archive"
+	if retired && (!archives || b.archived(st.Account)) {
 		return node{}
 	}
 	esc := escape(st.Account)
 	if !b.s.can(schema.CanRetire) {
 		return b.retireByHand(st, esc, last)
 	}
-	if st.Action == "archive" && !b.past.has(DisposedAccountID(st.Account)) {
+	if !retired {
+		last = b.add(&Step{ID: stepID(schema.PhaseReinstall, OpRetire, esc, "", o.Epoch), Phase: schema.PhaseReinstall, Op: OpRetire,
+			Account: st.Account, Server: b.s.name, Epoch: o.Epoch, Source: true, Method: st.Action, Why: st.Reason,
+			Estimate: b.est.of(OpRetire, 0)}, last)
+	}
+	if archives {
 		last = b.add(&Step{ID: stepID(schema.PhaseReinstall, OpArchive, esc, "", o.Epoch), Phase: schema.PhaseReinstall, Op: OpArchive,
 			Account: st.Account, Server: b.s.name, Epoch: o.Epoch, Reversible: true, Method: st.Action, Why: st.Reason,
 			Estimate: b.est.of(OpArchive, b.s.index[st.Account].Bytes())}, last)
 	}
-	return b.add(&Step{ID: stepID(schema.PhaseReinstall, OpRetire, esc, "", o.Epoch), Phase: schema.PhaseReinstall, Op: OpRetire,
-		Account: st.Account, Server: b.s.name, Epoch: o.Epoch, Source: true, Method: st.Action, Why: st.Reason,
-		Estimate: b.est.of(OpRetire, 0)}, last)
+	return last
+}
+
+// archived says whether a verified archive of an account is remembered.
+func (b *builder) archived(account string) bool {
+	var v DisposedFact
+	return b.past.read(DisposedAccountID(account), &v) && v.Action == "archive"
 }
 
 // retireByHand is the gate where the provider can neither archive nor retire.
+// That an account is retired can be observed, that it was archived cannot.
 func (b *builder) retireByHand(st *schema.Stay, esc string, last node) node {
 	b.cannot(b.s, schema.CanRetire, "reinstall.retire")
 	g := Gate{ID: gateID(schema.PhaseReinstall, "retire", esc), Phase: schema.PhaseReinstall, Account: st.Account,
 		Who: b.asker(), What: st.Action + " the account on " + b.s.name + " and stop it: " + st.Reason, Closes: closesEither}
+	if st.Action == "archive" {
+		g.What = "stop the account on " + b.s.name + ", then archive it: " + st.Reason
+		g.Closes = closesApproval
+	}
 	g.Evidence = b.evidence(g.ID, record(b.s.index[st.Account]).Epoch, st.Action)
 	if by, ok := b.approval(g.ID, g.Evidence); ok && !last.held {
 		b.closed(g, "approved by "+by)

@@ -49,10 +49,17 @@ func RolledBackID(account string, epoch uint64) string {
 // PreparedID is the id of the fact that an account was declared ready.
 func PreparedID(account string) string { return schema.FactPrepared + "/" + escape(account) }
 
-// DisposedAccountID is the id of the fact that an account's disposition was
-// carried out; for an archive as soon as the archive is verified.
+// DisposedAccountID is the id of the fact that a verified archive of an account
+// that stays was written.
 func DisposedAccountID(account string) string {
 	return schema.FactDisposed + "/account/" + escape(account)
+}
+
+// RetiredAccountID is the id of the fact that an account that stays was retired
+// without an archive. It is not that of the archive, because of facts with one
+// id the oldest counts, and an archive may be asked for later.
+func RetiredAccountID(account string) string {
+	return schema.FactDisposed + "/retired/" + escape(account)
 }
 
 // DisposedResidueID is the id of the fact that a residue's disposition was

@@ -72,7 +72,7 @@ func (b *builder) stage(a *account) {
 func (b *builder) pair(a *account, phase string, from, to *place, after ...node) {
 	a.staged = true
 	a.copies = nil
-	if b.paired(a, to) {
+	if a.epoch == a.real && b.paired(a, from, to) {
 		return
 	}
 	a.last = b.add(&Step{ID: stepID(phase, OpPair, a.esc, "", a.epoch), Phase: phase, Op: OpPair, Account: a.name,
@@ -80,14 +80,16 @@ func (b *builder) pair(a *account, phase string, from, to *place, after ...node)
 		Why: "the receiver may take the copy", Estimate: b.est.of(OpPair, 0)}, after...)
 }
 
-// paired says whether the receiver already holds a record of a copy from the
-// owner as it is now.
-func (b *builder) paired(a *account, to *place) bool {
-	if a.epoch != a.real || !b.holds(record(to.index[a.name])) {
+// paired says whether both records, as surveyed, say that the receiver takes a
+// copy from the owner as it is now. The receiver alone is not enough: it is
+// staged first, so that a run that died there has left an owner that does not
+// know it yet, or knows the machine that was there before.
+func (b *builder) paired(a *account, from, to *place) bool {
+	owner, r := record(from.index[a.name]), record(to.index[a.name])
+	if !b.holds(r) || to.found.Machine != "" && owner.Peer != to.found.Machine {
 		return false
 	}
-	o := record(to.index[a.name])
-	return o.State == schema.StateStaged && o.Epoch == a.epoch || o.State == schema.StatePrepared && o.Epoch == a.epoch+1
+	return r.State == schema.StateStaged && r.Epoch == a.real || r.State == schema.StatePrepared && r.Epoch == a.real+1
 }
 
 // precopy lays out the bulk copies that the process lists for a phase.

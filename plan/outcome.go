@@ -154,8 +154,7 @@ func (b *builder) accountDone(a *account, phase int) bool {
 
 // paired0 is paired as surveyed, with all that is copied ahead.
 func (b *builder) paired0(a *account) bool {
-	o := record(a.t)
-	if !b.holds(o) || o.State != schema.StateStaged && o.State != schema.StatePrepared {
+	if !b.paired(a, b.s, b.t) {
 		return false
 	}
 	for _, part := range a.parts {

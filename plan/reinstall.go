@@ -49,9 +49,9 @@ func (b *builder) wipeBarrier() bool {
 
 // wipe lays out everything from the confirmation to the new machine.
 func (b *builder) wipe() {
-	last := b.confirmation()
+	last := []node{b.confirmation()}
 	if b.s.ready {
-		last = b.reroute(b.seal(b.dispose(last)))
+		last = b.reroute(b.seal(b.dispose(last[0])))
 	}
 	b.barrier = b.newMachine(last)
 	b.s.ready = true
@@ -90,9 +90,9 @@ func (b *builder) reinstalls() bool {
 
 // seal closes the source for good; everything that reinstalls or reroutes
 // names its number.
-func (b *builder) seal(after []node) node {
+func (b *builder) seal(after []node) []node {
 	if b.sealed {
-		return after[len(after)-1]
+		return after
 	}
 	s := Step{ID: serverID(schema.PhaseReinstall, OpSeal, escape(b.s.name)), Phase: schema.PhaseReinstall, Op: OpSeal,
 		Server: b.s.name, From: b.s.name, To: b.t.name, Reversible: true,
@@ -100,7 +100,7 @@ func (b *builder) seal(after []node) node {
 	if !held(after) {
 		s.Objects = b.epochs()
 	}
-	return b.add(&s, after...)
+	return []node{b.add(&s, after...)}
 }
 
 // epochs lists every account of the source with the epoch that the seal
@@ -122,32 +122,32 @@ func (b *builder) rerouted() bool {
 }
 
 // reroute lets transit answer on the source's service addresses.
-func (b *builder) reroute(last node) node {
+func (b *builder) reroute(after []node) []node {
 	addresses := b.serves()
 	if b.rerouted() {
-		return last
+		return after
 	}
 	if !b.t.can(schema.CanReroute) {
 		b.cannot(b.t, schema.CanReroute, "reinstall.reroute")
-		return b.gate(Gate{ID: gateID(schema.PhaseReinstall, "reroute", escape(b.s.name)), Phase: schema.PhaseReinstall,
+		return []node{b.gate(Gate{ID: gateID(schema.PhaseReinstall, "reroute", escape(b.s.name)), Phase: schema.PhaseReinstall,
 			Who: b.who(schema.PhaseReinstall), What: "point the service addresses of " + b.s.name + " to " + b.t.name,
-			Closes: closesObservation}, b.s.name, last)
+			Closes: closesObservation}, b.s.name, after...)}
 	}
 	e := b.est.of(OpReroute, 0)
 	if e.Confidence == confidenceUnknown && b.proc.Downtime.Reroute > 0 {
 		e = Estimate{Duration: b.proc.Downtime.Reroute, Downtime: b.proc.Downtime.Reroute, Confidence: confidenceRule}
 	}
-	return b.add(&Step{ID: serverID(schema.PhaseReinstall, OpReroute, escape(b.s.name)), Phase: schema.PhaseReinstall, Op: OpReroute,
+	return []node{b.add(&Step{ID: serverID(schema.PhaseReinstall, OpReroute, escape(b.s.name)), Phase: schema.PhaseReinstall, Op: OpReroute,
 		Server: b.t.name, From: b.s.name, To: b.t.name, Reversible: true, Objects: addresses,
-		Why: "transit answers on the service addresses while the source is away", Estimate: e}, last)
+		Why: "transit answers on the service addresses while the source is away", Estimate: e}, after...)}
 }
 
 // newMachine is the reinstallation itself, by the provider or by somebody.
-func (b *builder) newMachine(last node) node {
+func (b *builder) newMachine(after []node) node {
 	if b.reinstalls() {
 		return b.add(&Step{ID: serverID(schema.PhaseReinstall, OpReinstall, escape(b.s.name)), Phase: schema.PhaseReinstall, Op: OpReinstall,
 			Server: b.s.name, Method: b.mig.Architecture, Why: "point of no return: what was on the source is gone",
-			Estimate: b.est.server(OpReinstall, b.phaseRule(schema.PhaseReinstall))}, last)
+			Estimate: b.est.server(OpReinstall, b.phaseRule(schema.PhaseReinstall))}, after...)
 	}
 	b.cannot(b.s, schema.CanReinstall, "reinstall.done")
 	what := "reinstall " + b.s.name
@@ -156,7 +156,7 @@ func (b *builder) newMachine(last node) node {
 	}
 	return b.gate(Gate{ID: gateID(schema.PhaseReinstall, "done", escape(b.s.name)), Phase: schema.PhaseReinstall,
 		Who: b.who(schema.PhaseReinstall), What: what + "; noticed when it answers as another machine",
-		Closes: closesObservation}, b.s.name, last)
+		Closes: closesObservation}, b.s.name, after...)
 }
 
 // comeBack lays out what happens on the new machine before accounts come home:
@@ -194,9 +194,24 @@ func (b *builder) stub(a *account) node {
 		return node{}
 	}
 	a.last = b.add(&Step{ID: stepID(schema.PhaseReinstall, OpStub, a.esc, "", a.epoch), Phase: schema.PhaseReinstall, Op: OpStub,
-		Account: a.name, Server: b.s.name, From: b.s.name, To: b.t.name, Epoch: a.epoch, Reversible: true,
+		Account: a.name, Server: b.s.name, From: b.s.name, To: b.t.name, Epoch: a.epoch, Reversible: true, Objects: a.redirected(),
 		Why: "the new machine redirects the account to transit", Estimate: b.est.of(OpStub, 0)}, b.barrier)
 	return a.last
+}
+
+// redirected are the names that the new machine's front passes on, as transit
+// has them: nothing else there knows of the account. They are told once it is
+// on transit; no stub can run from a plan that was made before.
+func (a *account) redirected() []string {
+	if a.found != sideTransit {
+		return nil
+	}
+	var names []string
+	for _, d := range a.t.Domains {
+		names = append(names, d.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // needsStub says whether the source still needs a stub for an account: a

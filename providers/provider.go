@@ -149,8 +149,12 @@ type Owner interface {
 	Status(ctx context.Context, account string) (schema.Ownership, error)
 	Seal(ctx context.Context, term uint64, machine string, epochs map[string]uint64) (number uint64, err error)
 	Unseal(ctx context.Context, term uint64, number uint64) error
-	Stub(ctx context.Context, term uint64, account string, epoch uint64, peer Peer) error
-	DeclareLost(ctx context.Context, account string, peerMachine string) error
+	// Stub writes moved(peer) on a reinstalled machine. The domains are the names
+	// that its front redirects: nothing else of the account is there yet.
+	Stub(ctx context.Context, term uint64, account string, epoch uint64, peer Peer, domains []string) error
+	// DeclareLost opens an account whose peer is gone for good. It is refused
+	// while the peer answers.
+	DeclareLost(ctx context.Context, term uint64, account string, peerMachine string) error
 }
 
 // Identity is what two agents need to know of each other.
@@ -293,7 +297,9 @@ type Runtimes interface {
 
 // Disposer carries out dispositions.
 type Disposer interface {
-	// ArchiveAccount writes a verified archive outside what the wipe destroys and returns its digest.
+	// ArchiveAccount writes a verified archive of a retired account outside what
+	// the wipe destroys and returns its digest. An account that is not retired is
+	// refused: it could still be written to.
 	ArchiveAccount(ctx context.Context, term uint64, account string) (digest string, err error)
 	RetireAccount(ctx context.Context, term uint64, account string, epoch uint64) error
 	// DisposeResidue: action is carry, archive or discard. carry and archive return a blob reference.

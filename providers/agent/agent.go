@@ -8,9 +8,11 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
@@ -43,11 +45,14 @@ type Agent struct {
 	peers  *peers
 	facts_ *factFile
 
+	wiping atomic.Bool // the wipe was ordered: this machine answers nothing any more
+
 	mu       sync.Mutex
 	accounts map[string]*sync.Mutex // one change of record and doors at a time
 	talks    map[string]*sync.Mutex // one conversation with the peer at a time: only its newest question counts
 	origins  map[string]*originState
 	copies   map[string]*copyState
+	busy     map[string]bool      // work that the follower has under way
 	stuck    map[string]time.Time // accounts whose doors could not be set, and when
 	asking   map[string]time.Time // accounts whose peer is being asked, or when it may be asked again
 	holder   string
@@ -69,7 +74,7 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		keeper: o.Keeper, host: o.Host, log: o.Log, peers: newPeers(o.Dial, o.Calls), facts_: facts,
 		accounts: map[string]*sync.Mutex{}, talks: map[string]*sync.Mutex{}, origins: map[string]*originState{}, copies: map[string]*copyState{},
-		stuck: map[string]time.Time{}, asking: map[string]time.Time{}, wake: make(chan struct{}, 1),
+		busy: map[string]bool{}, stuck: map[string]time.Time{}, asking: map[string]time.Time{}, wake: make(chan struct{}, 1),
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a, nil
@@ -84,9 +89,18 @@ func (a *Agent) Start() error {
 	}
 	all := append(known, a.keeper.Accounts()...)
 	slices.Sort(all)
+	// Every account has its doors before users are let in; those that cannot be
+	// set at once, because a program does not end, hold nobody else up.
+	g := errgroup.Group{}
+	g.SetLimit(16)
 	for _, account := range slices.Compact(all) {
-		a.setDoors(account)
+		g.Go(func() error {
+			defer a.lock(account)()
+			a.setDoors(account)
+			return nil
+		})
 	}
+	_ = g.Wait() // they return nothing
 	a.work.Go(a.follow)
 	return nil
 }
@@ -106,12 +120,19 @@ func (a *Agent) ServeListener(l net.Listener) error {
 	return a.grpc.Serve(l)
 }
 
+// answerLimit is how long calls may take to end by themselves when the agent stops.
+const answerLimit = 300 * time.Millisecond
+
 // Stop ends calls and background work. Records are as they are: the next
 // instance goes on from them.
 func (a *Agent) Stop() {
 	a.cancel()
 	if a.grpc != nil {
-		a.grpc.Stop()
+		// An answer that is about to go out, to the very order that ends this
+		// process, shall arrive; whatever takes longer is cut.
+		cut := time.AfterFunc(answerLimit, a.grpc.Stop)
+		a.grpc.GracefulStop()
+		cut.Stop()
 	}
 	a.work.Wait()
 	a.closeSessions("")
@@ -182,10 +203,19 @@ func (a *Agent) unstick() {
 	}
 	a.mu.Unlock()
 	for _, account := range again {
-		unlock := a.lock(account)
-		a.setDoors(account)
-		unlock()
+		a.alone("doors "+account, func() {
+			defer a.lock(account)()
+			a.setDoors(account)
+		})
 	}
+}
+
+// Reopen tells the agent that an opening which the host had begun did not
+// succeed, so that it orders it again.
+func (a *Agent) Reopen(account string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stuck[account] = time.Now()
 }
 
 // refused makes a keeper's refusal recognisable on the other side.
@@ -294,6 +324,9 @@ func (a *Agent) claim(ctx context.Context, q *providers.ClaimRequest) (*provider
 	migration := q.Migration
 	if migration == "" {
 		migration = a.knownMigration(q.Name)
+		if s, ok := a.keeper.Server(); ok && s.Nonce == q.Nonce {
+			migration = s.Migration // the same claim again: its answer was lost
+		}
 	}
 	c, err := a.keeper.BeginClaim(migration, q.Nonce, q.AtLeast)
 	if err != nil {

@@ -67,9 +67,9 @@ func (c *Client) Stage(ctx context.Context, term uint64, account string, epoch u
 	return c.account(ctx, "Stage", accountRequest{Term: term, Account: account, Epoch: epoch, Peer: peer})
 }
 
-// Stub writes moved(peer) on a reinstalled machine.
-func (c *Client) Stub(ctx context.Context, term uint64, account string, epoch uint64, peer providers.Peer) error {
-	return c.account(ctx, "Stub", accountRequest{Term: term, Account: account, Epoch: epoch, Peer: peer})
+// Stub writes moved(peer) on a reinstalled machine, for the named domains.
+func (c *Client) Stub(ctx context.Context, term uint64, account string, epoch uint64, peer providers.Peer, domains []string) error {
+	return c.account(ctx, "Stub", accountRequest{Term: term, Account: account, Epoch: epoch, Peer: peer, Domains: domains})
 }
 
 // Confirm asks the origin to ask its peer whether the account is active there.
@@ -78,8 +78,8 @@ func (c *Client) Confirm(ctx context.Context, account string, epoch uint64) erro
 }
 
 // DeclareLost says that the peer is gone for good.
-func (c *Client) DeclareLost(ctx context.Context, account, peerMachine string) error {
-	return c.account(ctx, "DeclareLost", accountRequest{Account: account, Machine: peerMachine})
+func (c *Client) DeclareLost(ctx context.Context, term uint64, account, peerMachine string) error {
+	return c.account(ctx, "DeclareLost", accountRequest{Term: term, Account: account, Machine: peerMachine})
 }
 
 // RetireAccount stops an account that does not move.

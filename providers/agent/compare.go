@@ -14,7 +14,6 @@ import (
 
 	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent/compare"
-	"github.com/stopover/stopover/providers/agent/ownership"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -185,19 +184,31 @@ func (r *remoteTree) Entries(ctx context.Context, path string) ([]compare.Entry,
 // while the account is in use, so that the cut hashes only what moved since.
 func (a *Agent) compare(ctx context.Context, q *compareRequest) (*providers.Compared, error) {
 	account := q.Origin.Account
-	if err := a.keeper.CheckTerm(q.Term); err != nil {
+	// It reads, but counts as a stream into the copy: a higher claim and a
+	// prepare end it, and wait for it.
+	stream, err := a.keeper.Stream(q.Term, account)
+	if err != nil {
 		return nil, refused(err)
 	}
-	if s := a.keeper.Status(account).Record.State; s != ownership.Staged {
-		return nil, fmt.Errorf("%w: account %s is %s here, not a staged copy", providers.ErrRefused, schema.QuoteName(account), s)
-	}
+	defer stream.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-stream.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	origin, err := dial(q.Origin.Agent, a.peers.dial, q.Origin.Credential)
 	if err != nil {
 		return nil, err
 	}
 	defer origin.close()
 	c := a.copyOf(account)
-	c.mu.Lock()
+	if !lockWithin(ctx, &c.mu) {
+		return nil, ctx.Err()
+	}
 	defer c.mu.Unlock()
 	warm := q.Token == providers.Token{}
 	var theirs *sideDigest
@@ -225,7 +236,11 @@ func (a *Agent) compare(ctx context.Context, q *compareRequest) (*providers.Comp
 	if err != nil {
 		return nil, err
 	}
-	return a.verdict(ctx, &remoteTree{c: origin, o: q.Origin}, trees, ours, theirs)
+	out, err := a.verdict(ctx, &remoteTree{c: origin, o: q.Origin}, trees, ours, theirs)
+	if err == nil && out.Equal {
+		c.equal[q.Token] = out.Digest
+	}
+	return out, err
 }
 
 func (a *Agent) warmCopies(ctx context.Context, account string, c *copyState) error {

@@ -72,6 +72,22 @@ func (a *Agent) send(st grpc.ServerStream) error {
 			return err
 		}
 	}
+	// Only the end of this handler frees a send that waits for a receiver that
+	// does not read, so it must not itself wait for that.
+	sent := make(chan error, 1)
+	a.work.Go(func() {
+		_, err := guarded(a, "Send", func() (*nothing, error) { return nil, a.sendPart(o, &q, st) })
+		sent <- err
+	})
+	select {
+	case err := <-sent:
+		return err
+	case <-o.ctx.Done():
+		return fmt.Errorf("%w: the origin's session has ended", providers.ErrTemporary)
+	}
+}
+
+func (a *Agent) sendPart(o *originState, q *sendRequest, st grpc.ServerStream) error {
 	ctx, done, err := o.use(st.Context())
 	if err != nil {
 		return err
@@ -79,9 +95,9 @@ func (a *Agent) send(st grpc.ServerStream) error {
 	defer done()
 	var out *sendAnswer
 	if q.Part == PartDatabases {
-		out, err = a.sendDatabase(ctx, o, &q, st)
+		out, err = a.sendDatabase(ctx, o, q, st)
 	} else {
-		out, err = a.sendTree(ctx, o, &q, st)
+		out, err = a.sendTree(ctx, o, q, st)
 	}
 	if err != nil {
 		return err
@@ -244,8 +260,11 @@ func throttled(st grpc.ServerStream) func(providers.Progress) {
 }
 
 func (p *puller) run(ctx context.Context) error {
-	p.copy.mu.Lock()
+	if !lockWithin(ctx, &p.copy.mu) {
+		return context.Cause(ctx)
+	}
 	defer p.copy.mu.Unlock()
+	clear(p.copy.equal) // whatever was compared is about to change
 	var err error
 	switch p.q.Part {
 	case PartDatabases:
@@ -262,6 +281,18 @@ func (p *puller) run(ctx context.Context) error {
 	}
 	r := p.a.keeper.Status(p.q.Origin.Account).Record
 	return p.a.host.Copied(p.q.Origin.Account, schema.CopiedPart{Part: p.q.Part, Epoch: r.Epoch, Bytes: p.out.Total, At: time.Now().UTC()})
+}
+
+// lockWithin takes a lock unless the context ends first.
+func lockWithin(ctx context.Context, m *sync.Mutex) bool {
+	for !m.TryLock() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	return true
 }
 
 func (p *puller) objects(ctx context.Context) (*objectsAnswer, error) {

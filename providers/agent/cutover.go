@@ -72,6 +72,9 @@ func (a *Agent) freeze(ctx context.Context, q *providers.FreezeRequest) (*provid
 	}
 	var dbs []schema.Database
 	if err == nil {
+		err = a.host.Movable(q.Account)
+	}
+	if err == nil {
 		dbs, err = a.host.Databases(q.Account)
 	}
 	if err != nil {
@@ -101,7 +104,9 @@ func (a *Agent) thawLocked(account string, t ownership.Token, reason string) err
 		return refused(err)
 	}
 	a.log.Info("thawed", "account", account, "token", t, "reason", reason)
-	a.endOriginSession(account)
+	// The token is void, durably: what is still being read cannot count any
+	// more, and nobody has to wait for it.
+	a.abandonSession(account)
 	a.setDoors(account)
 	return nil
 }
@@ -141,6 +146,16 @@ func (a *Agent) drainForPrepare(ctx context.Context, q *tokenRequest, t ownershi
 		case <-time.After(time.Millisecond):
 		}
 	}
+	// The digest must be that of a comparison after which nothing was written:
+	// a late or doubled pull could have torn the copy since.
+	c := a.copyOf(q.Account)
+	c.mu.Lock()
+	digest, compared := c.equal[q.Token]
+	c.mu.Unlock()
+	if !compared || digest != q.Text {
+		return fmt.Errorf("%w: the copy of %s was not found equal for token %s, or was written to since: compare again",
+			providers.ErrRefused, schema.QuoteName(q.Account), t)
+	}
 	p, err := a.host.Place(q.Account, false)
 	if err != nil {
 		return err
@@ -171,7 +186,7 @@ func (a *Agent) commit(_ context.Context, q *tokenRequest) (*nothing, error) {
 	if err != nil {
 		return nil, refused(err)
 	}
-	a.endOriginSession(q.Account)
+	a.abandonSession(q.Account)
 	a.setDoors(q.Account)
 	a.poke()
 	return &nothing{}, nil
@@ -213,8 +228,9 @@ func (a *Agent) retire(ctx context.Context, q *accountRequest) (*nothing, error)
 	if err := a.keeper.Retire(q.Term, q.Account, q.Epoch); err != nil {
 		return nil, refused(err)
 	}
+	err := a.host.Hold(ctx, q.Account) // it is retired when nothing of it can write
 	a.setDoors(q.Account)
-	return &nothing{}, a.host.Hold(ctx, q.Account)
+	return &nothing{}, err
 }
 
 func (a *Agent) stub(_ context.Context, q *accountRequest) (*nothing, error) {
@@ -224,6 +240,11 @@ func (a *Agent) stub(_ context.Context, q *accountRequest) (*nothing, error) {
 		s.Record.State == ownership.Staged && s.Record.Peer.Machine == q.Peer.Machine {
 		return &nothing{}, nil // done before
 	}
+	// The domains are durable before the record is: a redirect without names
+	// would turn visitors and mail away for good.
+	if err := a.host.Redirects(q.Account, q.Domains); err != nil {
+		return nil, err
+	}
 	if err := a.keeper.Stub(q.Term, q.Account, q.Epoch, ownership.Token{}, peerOf(q.Peer)); err != nil {
 		return nil, refused(err)
 	}
@@ -232,10 +253,18 @@ func (a *Agent) stub(_ context.Context, q *accountRequest) (*nothing, error) {
 	return &nothing{}, nil
 }
 
-func (a *Agent) declareLost(_ context.Context, q *accountRequest) (*nothing, error) {
+func (a *Agent) declareLost(ctx context.Context, q *accountRequest) (*nothing, error) {
 	defer a.lock(q.Account)()
-	server, _ := a.keeper.Server()
-	if err := a.keeper.DeclareLost(server.Term, q.Account, q.Machine); err != nil {
+	// Whoever answers is not lost, whatever the operator's tool could see.
+	if c, err := a.peers.to(a.keeper.Status(q.Account).Record.Peer.Agent); err == nil {
+		ask, cancel := context.WithTimeout(ctx, askTimeout)
+		id, err := call[nothing, providers.Identity](ask, c, "Identity", &nothing{})
+		cancel()
+		if err == nil && id.Machine == q.Machine {
+			return nil, fmt.Errorf("%w: machine %s answers: it is not lost", providers.ErrRefused, q.Machine)
+		}
+	}
+	if err := a.keeper.DeclareLost(q.Term, q.Account, q.Machine); err != nil {
 		return nil, refused(err)
 	}
 	a.setDoors(q.Account)
@@ -243,6 +272,9 @@ func (a *Agent) declareLost(_ context.Context, q *accountRequest) (*nothing, err
 }
 
 func (a *Agent) seal(ctx context.Context, q *sealRequest) (*sealAnswer, error) {
+	if err := a.keeper.CheckTerm(q.Term); err != nil {
+		return nil, refused(err)
+	}
 	residue, err := a.host.Residue()
 	if err != nil {
 		return nil, err

@@ -46,8 +46,14 @@ type Host interface {
 	Settings(account string) ([]byte, error)
 	// Settle stores the settings of a staged copy, adapted to this host.
 	Settle(account string, settings []byte) ([]schema.Finding, error)
+	// Redirects notes, durably, the names that a redirect is for, where nothing
+	// else of the account is here.
+	Redirects(account string, domains []string) error
 	// Drop deletes an inactive copy.
 	Drop(account string) error
+	// Movable refuses an account that holds something which no part of a copy
+	// would carry. It is asked again after the freeze, when nothing can come.
+	Movable(account string) error
 	// Databases lists the account's databases as they are now.
 	Databases(account string) ([]schema.Database, error)
 	// DatabaseNames lists them without opening them: those of a copy must not be.
@@ -67,9 +73,9 @@ type Host interface {
 
 	Reinstall(ctx context.Context, architecture schema.Architecture) error
 	Listen(addresses []string) error
-	Unlisten(addresses []string) error
-	// Answered says whether anybody listens on a service address now.
-	Answered(address string) bool
+	// HandOver stops answering on addresses that another server is about to take
+	// over, and takes them back if nobody does, also after a restart.
+	HandOver(addresses []string) error
 	Runtime(r schema.Runtime, restore bool) error
 	Archive(ctx context.Context, account string) (digest string, err error)
 	Residue() ([]schema.Residue, error)

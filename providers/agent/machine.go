@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent/ownership"
@@ -15,7 +14,36 @@ func (a *Agent) reinstall(ctx context.Context, q *sealRequest) (*nothing, error)
 	if err := a.order(q); err != nil {
 		return nil, err
 	}
-	return &nothing{}, a.host.Reinstall(ctx, q.Architecture)
+	if err := a.stillEmpty(); err != nil {
+		return nil, err
+	}
+	if err := a.host.Reinstall(ctx, q.Architecture); err != nil {
+		return nil, err
+	}
+	a.wiping.Store(true)
+	return &nothing{}, nil
+}
+
+// stillEmpty looks once more, right before the wipe, for what came after the seal.
+func (a *Agent) stillEmpty() error {
+	residue, err := a.host.Residue()
+	if err != nil {
+		return err
+	}
+	if len(residue) > 0 {
+		return fmt.Errorf("%w: %s came after the seal and is owned by no account: unseal, plan again", providers.ErrRefused, schema.QuoteName(residue[0].Path))
+	}
+	names, err := a.host.Accounts()
+	if err != nil {
+		return err
+	}
+	server, _ := a.keeper.Server()
+	for _, n := range names {
+		if _, sealed := server.Seal.Epochs[n]; !sealed {
+			return fmt.Errorf("%w: account %s came after the seal: unseal, plan again", providers.ErrRefused, schema.QuoteName(n))
+		}
+	}
+	return nil
 }
 
 func (a *Agent) order(q *sealRequest) error {
@@ -64,35 +92,10 @@ func (a *Agent) silence(_ context.Context, q *sealRequest) (*nothing, error) {
 	return &nothing{}, a.handOver(q.Addresses)
 }
 
-// handOverLimit is how long addresses may be without anybody who answers on
-// them. The tool may die between the two halves of a handing over, and users
-// must not pay for it.
-const handOverLimit = 3 * time.Second
-
-// handOver stops listening on addresses so that the other server can. If
-// nobody does in time, this one does again: it knows where the accounts are.
-func (a *Agent) handOver(addresses []string) error {
-	if err := a.host.Unlisten(addresses); err != nil {
-		return err
-	}
-	a.work.Go(func() {
-		select {
-		case <-a.ctx.Done():
-			return
-		case <-time.After(handOverLimit):
-		}
-		for _, address := range addresses {
-			if a.host.Answered(address) {
-				continue
-			}
-			a.log.Warn("nobody has taken the address over: listening again", "address", address)
-			if err := a.host.Listen([]string{address}); err != nil {
-				a.log.Error("listen", "address", address, "error", err)
-			}
-		}
-	})
-	return nil
-}
+// handOver stops listening on addresses so that the other server can. The tool
+// may die between the two halves of a handing over, and users must not pay for
+// it: until somebody answers on them, the host takes them back after a while.
+func (a *Agent) handOver(addresses []string) error { return a.host.HandOver(addresses) }
 
 // release drops copies of this migration that are not the owner's any more.
 func (a *Agent) release(_ context.Context, q *sealRequest) (*nothing, error) {
@@ -117,6 +120,13 @@ func (a *Agent) releaseOne(term uint64, account string) error {
 		}
 		gone = true
 	}
+	if s.Record.Migration != "" {
+		if server, _ := a.keeper.Server(); server.Migration != s.Record.Migration {
+			gone = false // another migration's
+		}
+	} else {
+		gone = false // no record: nobody knows whose it is
+	}
 	if !gone {
 		return fmt.Errorf("%w: account %s is %s here, not an inactive copy", providers.ErrRefused, schema.QuoteName(account), s.Record.State)
 	}
@@ -137,6 +147,9 @@ func (a *Agent) runtime(_ context.Context, q *runtimeRequest) (*nothing, error) 
 func (a *Agent) archive(ctx context.Context, q *accountRequest) (*archiveAnswer, error) {
 	if err := a.keeper.CheckTerm(q.Term); err != nil {
 		return nil, refused(err)
+	}
+	if s := a.keeper.Status(q.Account).Record.State; s != ownership.Retired {
+		return nil, fmt.Errorf("%w: account %s is %s here and could still be written to: retire it first", providers.ErrRefused, schema.QuoteName(q.Account), s)
 	}
 	d, err := a.host.Archive(ctx, q.Account)
 	if err != nil {

@@ -18,6 +18,7 @@ type accountRequest struct {
 	Epoch   uint64
 	Peer    providers.Peer
 	Machine string
+	Domains []string
 }
 
 type tokenRequest struct {

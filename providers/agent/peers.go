@@ -77,11 +77,13 @@ func (a *Agent) follow() {
 	defer tick.Stop()
 	for {
 		for _, l := range a.keeper.Lapsed() {
-			if err := a.thawNow(l.Account, l.Token, "its lease lapsed"); err != nil {
-				a.log.Error("thaw after the lease", "account", l.Account, "error", err)
-			}
+			a.alone("thaw "+l.Account, func() {
+				if err := a.thawNow(l.Account, l.Token, "its lease lapsed"); err != nil {
+					a.log.Error("thaw after the lease", "account", l.Account, "error", err)
+				}
+			})
 		}
-		a.expireSessions()
+		a.alone("expire", a.expireSessions)
 		a.unstick()
 		for _, account := range a.keeper.Accounts() {
 			switch k := a.keeper.Next(account).Kind; k {
@@ -96,6 +98,23 @@ func (a *Agent) follow() {
 		case <-a.wake:
 		}
 	}
+}
+
+// alone does work beside the follower, unless the same work is under way: no
+// account waits for another one's door, disk or peer.
+func (a *Agent) alone(what string, do func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.busy[what] {
+		return
+	}
+	a.busy[what] = true
+	a.work.Go(func() {
+		do()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.busy, what)
+	})
 }
 
 // ask starts one conversation about an account unless one is under way.

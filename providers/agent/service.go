@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"google.golang.org/grpc"
+
+	"github.com/stopover/stopover/providers"
 )
 
 const serviceName = "stopover.Agent"
@@ -19,6 +21,9 @@ func unary[Q, A any](name string, f func(*Agent, context.Context, *Q) (*A, error
 		q := new(Q)
 		if err := dec(q); err != nil {
 			return nil, err
+		}
+		if srv.(*Agent).wiping.Load() {
+			return nil, toWire(ctx, fmt.Errorf("%w: the server is being reinstalled", providers.ErrUnreachable))
 		}
 		a, err := guarded(srv.(*Agent), name, func() (*A, error) { return f(srv.(*Agent), ctx, q) })
 		if err != nil {

@@ -50,6 +50,7 @@ type copyState struct {
 	bases     map[string]string // part → id of the origin's listing that is true of the copy
 	caches    map[string]*compare.Cache
 	databases map[string]DatabaseCopy
+	equal     map[providers.Token]string // digests of comparisons in the cut after which nothing was written
 }
 
 // origin opens one account for pulling under the claim of term.
@@ -136,6 +137,18 @@ func (a *Agent) endOriginSession(account string) {
 	}
 }
 
+// abandonSession ends a session without waiting for what it has under way.
+func (a *Agent) abandonSession(account string) {
+	a.mu.Lock()
+	o := a.origins[account]
+	delete(a.origins, account)
+	a.mu.Unlock()
+	if o != nil {
+		o.cancel()
+		a.work.Go(o.end)
+	}
+}
+
 // closeSessions ends the session of one account, or all with "".
 func (a *Agent) closeSessions(account string) {
 	a.mu.Lock()
@@ -191,7 +204,7 @@ func (a *Agent) copyOf(account string) *copyState {
 	defer a.mu.Unlock()
 	c := a.copies[account]
 	if c == nil {
-		c = &copyState{bases: map[string]string{}, caches: map[string]*compare.Cache{}, databases: map[string]DatabaseCopy{}}
+		c = &copyState{bases: map[string]string{}, caches: map[string]*compare.Cache{}, databases: map[string]DatabaseCopy{}, equal: map[providers.Token]string{}}
 		a.copies[account] = c
 	}
 	return c

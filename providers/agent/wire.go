@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 	"google.golang.org/grpc"
@@ -103,13 +104,16 @@ func toWire(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	md := metadata.MD{}
 	for kind, e := range errorKinds() {
-		if errors.Is(err, e) {
-			// The header may be sent already on a stream; then the trailer carries it.
-			md := metadata.Pairs(kindKey, kind)
-			_ = grpc.SetTrailer(ctx, md)
-			return status.Error(codes.FailedPrecondition, err.Error())
+		if errors.Is(err, e) { // it may wrap more than one
+			md.Append(kindKey, kind)
 		}
+	}
+	if len(md) > 0 {
+		// The header may be sent already on a stream; then the trailer carries it.
+		_ = grpc.SetTrailer(ctx, md)
+		return status.Error(codes.FailedPrecondition, err.Error())
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -120,15 +124,15 @@ func toWire(ctx context.Context, err error) error {
 	return status.Error(codes.Unknown, err.Error())
 }
 
-// wireError is an error that came over the wire: its text, and the known error
-// it wraps, if any.
+// wireError is an error that came over the wire: its text, and the known errors
+// that it wraps.
 type wireError struct {
-	text string
-	kind error
+	text  string
+	kinds []error
 }
 
-func (e *wireError) Error() string { return e.text }
-func (e *wireError) Unwrap() error { return e.kind }
+func (e *wireError) Error() string   { return e.text }
+func (e *wireError) Unwrap() []error { return e.kinds }
 
 // fromWire turns a call's error back into one that errors.Is understands.
 // What breaks the connection is unreachable; a repetition is the caller's choice.
@@ -140,18 +144,22 @@ func fromWire(err error, trailer metadata.MD) error {
 	if !ok {
 		return err
 	}
-	if k := trailer.Get(kindKey); len(k) == 1 {
-		if e, ok := errorKinds()[k[0]]; ok {
-			return &wireError{st.Message(), e}
+	var kinds []error
+	for kind, e := range errorKinds() {
+		if slices.Contains(trailer.Get(kindKey), kind) {
+			kinds = append(kinds, e)
 		}
+	}
+	if len(kinds) > 0 {
+		return &wireError{st.Message(), kinds}
 	}
 	switch st.Code() {
 	case codes.Unavailable:
-		return &wireError{"no answer: " + st.Message(), providers.ErrUnreachable}
+		return &wireError{"no answer: " + st.Message(), []error{providers.ErrUnreachable}}
 	case codes.Canceled:
-		return &wireError{st.Message(), context.Canceled}
+		return &wireError{st.Message(), []error{context.Canceled}}
 	case codes.DeadlineExceeded:
-		return &wireError{st.Message(), context.DeadlineExceeded}
+		return &wireError{st.Message(), []error{context.DeadlineExceeded}}
 	}
 	return &wireError{st.Message(), nil}
 }

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/stopover/stopover/providers/local/description"
 	"github.com/stopover/stopover/schema"
@@ -59,23 +61,43 @@ func writeTar(ctx context.Context, at, to string) (err error) {
 	}
 	defer root.Close()
 	w := tar.NewWriter(f)
-	err = fs.WalkDir(root.FS(), ".", func(p string, e fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil || p == "." {
-			return err
-		}
-		return addToTar(w, root, p, e)
-	})
-	if err != nil {
+	if err := addFolder(ctx, w, root, "."); err != nil {
 		return err
 	}
 	return errors.Join(w.Close(), f.Sync())
 }
 
-func addToTar(w *tar.Writer, root *os.Root, p string, e fs.DirEntry) error {
-	info, err := e.Info()
+// addFolder adds what is below a folder. The walk is our own: that of package
+// fs refuses names that are not UTF-8.
+func addFolder(ctx context.Context, w *tar.Writer, root *os.Root, dir string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	entries, err := d.ReadDir(-1)
+	if err = errors.Join(err, d.Close()); err != nil {
+		return err
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, e := range entries {
+		p := filepath.Join(dir, e.Name())
+		if err := addToTar(w, root, p); err != nil {
+			return err
+		}
+		if e.IsDir() {
+			if err := addFolder(ctx, w, root, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func addToTar(w *tar.Writer, root *os.Root, p string) error {
+	info, err := root.Lstat(p)
 	if err != nil {
 		return err
 	}
@@ -121,6 +143,7 @@ func verifyTar(ctx context.Context, at, path string) (string, error) {
 	}
 	defer root.Close()
 	whole := sha256.New()
+	archived := map[string]bool{}
 	r := tar.NewReader(io.TeeReader(f, whole))
 	for {
 		head, err := r.Next()
@@ -133,6 +156,7 @@ func verifyTar(ctx context.Context, at, path string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		archived[filepath.Clean(head.Name)] = true
 		if head.Typeflag != tar.TypeReg {
 			continue
 		}
@@ -141,6 +165,15 @@ func verifyTar(ctx context.Context, at, path string) (string, error) {
 		}
 	}
 	if _, err := io.Copy(whole, f); err != nil {
+		return "", err
+	}
+	err = fs.WalkDir(root.FS(), ".", func(p string, e fs.DirEntry, err error) error {
+		if err != nil || p == "." || archived[p] || e.Type()&fs.ModeSocket != 0 {
+			return err
+		}
+		return fmt.Errorf("%s is not in the archive: something still writes", schema.QuoteName(p))
+	})
+	if err != nil {
 		return "", err
 	}
 	return "sha256:" + hex.EncodeToString(whole.Sum(nil)), nil

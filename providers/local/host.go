@@ -37,6 +37,11 @@ type Host struct {
 	programs *program.Manager
 	sqlite   *sqlite.Keeper
 	exit     func()
+	failed   func(account string) // an opening did not succeed: order it again
+	opening  sync.WaitGroup
+
+	ended      <-chan struct{} // closed when the process ends
+	background sync.WaitGroup  // what listens later
 
 	mu    sync.Mutex
 	desc  *description.Server
@@ -151,12 +156,12 @@ func (h *Host) programsOf(account string) (program.Account, error) {
 // Open sets the doors of an account; see agent.Host.
 func (h *Host) Open(account string, doors agent.Doors, peer string, epoch uint64) error {
 	d := h.door(account)
-	current := h.order(d)
 	d.op.Lock()
 	defer d.op.Unlock()
 	if d.state == doors && d.front == peer && d.epoch == epoch {
-		return nil
+		return nil // and what an equal order has under way goes on
 	}
+	current := h.order(d)
 	d.state = ""
 	if doors == agent.DoorsServe {
 		d.stopped = false
@@ -208,26 +213,53 @@ func (h *Host) openHere(account string, epoch uint64, current func() bool) error
 	if err != nil {
 		return errors.Join(err, h.set(account, front.Mode{Kind: front.Closed}))
 	}
-	if err := h.set(account, front.Mode{Kind: front.Hold, Epoch: epoch}); err != nil {
+	if err := errors.Join(h.keepDomains(account), h.set(account, front.Mode{Kind: front.Hold, Epoch: epoch})); err != nil {
 		return err
 	}
-	go func() {
-		d := h.door(account)
-		d.op.Lock()
-		defer d.op.Unlock()
-		if !current() {
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-		defer cancel()
-		if err := h.programs.Start(ctx, a); err != nil {
-			h.log.Warn("programs", "account", account, "error", err)
-		}
-		if err := h.front.Release(account, front.Mode{Kind: front.Serve, Epoch: epoch}); err != nil {
-			h.log.Error("open", "account", account, "error", err)
-		}
-	}()
+	h.opening.Go(func() { h.finishOpening(account, a, epoch, current) })
 	return nil
+}
+
+// finishOpening is the part of an opening that takes time.
+func (h *Host) finishOpening(account string, a program.Account, epoch uint64, current func() bool) {
+	d := h.door(account)
+	d.op.Lock()
+	defer d.op.Unlock()
+	if !current() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	err := h.programs.Start(ctx, a)
+	if err != nil {
+		h.log.Warn("programs", "account", account, "error", err)
+	}
+	err = errors.Join(others(err), h.front.Release(account, front.Mode{Kind: front.Serve, Epoch: epoch}))
+	if err != nil {
+		h.log.Error("open", "account", account, "error", err)
+		d.state = "" // not done: the agent orders it again
+		h.failed(account)
+	}
+}
+
+// others is what of an error is not about single programs: those say at each
+// request that they do not run, and are started again by themselves.
+func others(err error) error {
+	if err == nil {
+		return nil
+	}
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		var rest []error
+		for _, e := range j.Unwrap() {
+			rest = append(rest, others(e))
+		}
+		return errors.Join(rest...)
+	}
+	var one *program.StartError
+	if errors.As(err, &one) {
+		return nil
+	}
+	return err
 }
 
 // set tells the front of an account and its mode.
@@ -242,7 +274,13 @@ func (h *Host) set(account string, m front.Mode) error {
 	case errors.Is(err, fs.ErrNotExist):
 		out.Domains = h.domainsOf(account)
 	case err != nil:
-		return err
+		// Nobody can say what it is, but its names are known: told to come later
+		// is better than turned away for good.
+		h.log.Error("account", "account", account, "error", err)
+		out.Domains = h.domainsOf(account)
+		if m.Kind == front.Serve || m.Kind == front.Hold {
+			m.Kind = front.Closed
+		}
 	default:
 		out.UID, out.GID = a.UID, a.Group()
 		for _, x := range a.Domains {
@@ -334,6 +372,9 @@ func (h *Host) Settle(account string, settings []byte) ([]schema.Finding, error)
 	if err := renameio.WriteFile(filepath.Join(at, description.AccountFile), settings, 0o644, renameio.WithTempDir(at)); err != nil {
 		return nil, fmt.Errorf("settings of %s: %w", schema.QuoteName(account), err)
 	}
+	if err := h.keepDomains(account); err != nil {
+		return nil, err
+	}
 	d := h.door(account)
 	d.op.Lock()
 	defer d.op.Unlock()
@@ -354,6 +395,16 @@ func (h *Host) Drop(account string) error {
 		return fmt.Errorf("drop the copy of %s: %w", schema.QuoteName(account), err)
 	}
 	return nil
+}
+
+// Redirects notes the names that a redirect is for.
+func (h *Host) Redirects(account string, domains []string) error {
+	for _, d := range domains {
+		if err := description.CheckDomain(d); err != nil {
+			return fmt.Errorf("redirects of %s: %w", schema.QuoteName(account), err)
+		}
+	}
+	return h.writeDomains(account, domains)
 }
 
 // keepDomains writes down which names a redirect is for, before the copy with
@@ -481,59 +532,6 @@ func parseFront(s string) (front.Peer, error) {
 		return p, fmt.Errorf("%q is not the front address of a pocket server", s)
 	}
 	return p, nil
-}
-
-// Listen answers on service addresses and remembers them over a restart.
-func (h *Host) Listen(addresses []string) error {
-	for _, a := range addresses {
-		if err := h.front.Listen(a); err != nil {
-			var used *front.InUseError
-			if errors.As(err, &used) {
-				return fmt.Errorf("%w: %w", providers.ErrRefused, err)
-			}
-			return err
-		}
-	}
-	return h.remember()
-}
-
-// Unlisten stops answering on them.
-func (h *Host) Unlisten(addresses []string) error {
-	for _, a := range addresses {
-		ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
-		err := h.front.Unlisten(ctx, a)
-		cancel()
-		if err != nil {
-			return err
-		}
-	}
-	return h.remember()
-}
-
-// Answered says whether anybody listens on a service address now.
-func (h *Host) Answered(address string) bool {
-	c, err := net.DialTimeout("tcp", net.JoinHostPort(address, strconv.Itoa(h.description().HTTPPort)), time.Second)
-	if err != nil {
-		return false
-	}
-	_ = c.Close()
-	return true
-}
-
-// listeningOption holds the addresses to answer on after a restart, when they
-// are not simply the server's own.
-const listeningOption = "listening"
-
-func (h *Host) remember() error {
-	now := h.addresses()
-	return h.change(func(d *description.Server) {
-		options := map[string]string{}
-		for k, v := range d.Options {
-			options[k] = v
-		}
-		options[listeningOption] = strings.Join(now, " ")
-		d.Options = options
-	})
 }
 
 func (h *Host) addresses() []string {

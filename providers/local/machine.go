@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -170,6 +171,15 @@ func lacking(depot string, arch schema.Architecture) error {
 
 // Runtime removes a runtime, or puts a removed one back.
 func (h *Host) Runtime(r schema.Runtime, restore bool) error {
+	is := func(x description.Runtime) bool { return x.Name == r.Name && x.Version == r.Version }
+	if d := h.description(); !slices.ContainsFunc(d.Runtimes, is) && !slices.ContainsFunc(d.RemovedRuntimes, is) {
+		return fmt.Errorf("%w: runtime %s %s is neither installed here nor was it removed", providers.ErrRefused, schema.QuoteName(r.Name), schema.QuoteName(r.Version))
+	}
+	for _, element := range []string{r.Name, r.Version} {
+		if !filepath.IsLocal(element) || filepath.Base(element) != element {
+			return fmt.Errorf("%w: %s cannot be part of a runtime's name", providers.ErrRefused, schema.QuoteName(element))
+		}
+	}
 	from, to := runtimesDir, removedDir
 	if restore {
 		from, to = to, from
@@ -186,7 +196,6 @@ func (h *Host) Runtime(r schema.Runtime, restore bool) error {
 			return err
 		}
 	}
-	is := func(x description.Runtime) bool { return x.Name == r.Name && x.Version == r.Version }
 	return h.change(func(d *description.Server) {
 		a, b := &d.Runtimes, &d.RemovedRuntimes
 		if restore {
@@ -203,8 +212,18 @@ func (h *Host) Runtime(r schema.Runtime, restore bool) error {
 
 // own are the entries of the directory that belong to the server itself.
 func ownEntry(name string) bool {
-	return slices.Contains([]string{serverFile, machineFile, accountsDir, runtimesDir, removedDir, recordsDir,
-		factsFile, runDir, lockFile, logFile, freshFile, spoolDir}, name)
+	own := []string{serverFile, machineFile, accountsDir, runtimesDir, removedDir, recordsDir,
+		factsFile, runDir, lockFile, logFile, freshFile, spoolDir}
+	if slices.Contains(own, name) {
+		return true
+	}
+	// What a crash left of a file that was being replaced: "." + name + digits.
+	for _, o := range own {
+		if rest, ok := strings.CutPrefix(name, "."+o); ok && strings.Trim(rest, "0123456789") == "" && rest != "" {
+			return true
+		}
+	}
+	return false
 }
 
 const spoolDir = "spool"
@@ -217,7 +236,7 @@ func (h *Host) Residue() ([]schema.Residue, error) {
 	}
 	var out []schema.Residue
 	for _, e := range entries {
-		if !ownEntry(e.Name()) && !strings.HasPrefix(e.Name(), ".") {
+		if !ownEntry(e.Name()) {
 			if err := h.residueBelow(e.Name(), &out); err != nil {
 				return nil, err
 			}
@@ -259,11 +278,26 @@ func (h *Host) residueBelow(top string, out *[]schema.Residue) error {
 	})
 }
 
-// residuePath checks that a path names something that is residue now.
+// residuePath checks that a path is one that Residue would list if something
+// were there: what belongs to the server or to an account is never residue.
 func (h *Host) residuePath(path string) (string, error) {
 	rel := strings.TrimPrefix(path, "/")
-	if !filepath.IsLocal(rel) {
+	if !filepath.IsLocal(rel) || rel == "." || rel != filepath.Clean(rel) {
 		return "", fmt.Errorf("%w: %s is not a path below the server's directory", providers.ErrRefused, schema.QuoteName(path))
+	}
+	top, below, _ := strings.Cut(rel, "/")
+	owned := ownEntry(top) || strings.HasPrefix(top, ".")
+	if top == accountsDir && below != "" {
+		entry, _, _ := strings.Cut(below, "/")
+		_, strays, err := description.Accounts(h.dir)
+		if err != nil {
+			return "", err
+		}
+		_, err = schema.UnescapeName(entry)
+		owned = err == nil && !slices.Contains(strays, entry)
+	}
+	if owned {
+		return "", fmt.Errorf("%w: %s belongs to the server or to an account", providers.ErrRefused, schema.QuoteName(path))
 	}
 	return rel, nil
 }
@@ -271,6 +305,9 @@ func (h *Host) residuePath(path string) (string, error) {
 // DisposeResidue carries out the disposition of one unowned thing: carry and
 // archive keep it where a wipe does not reach, discard deletes it.
 func (h *Host) DisposeResidue(path, action string) (string, error) {
+	if !slices.Contains([]string{"carry", "archive", "discard"}, action) {
+		return "", fmt.Errorf("%w: residue is carried, archived or discarded, %q is none of these", providers.ErrRefused, action)
+	}
 	rel, err := h.residuePath(path)
 	if err != nil {
 		return "", err
@@ -291,6 +328,13 @@ func (h *Host) DisposeResidue(path, action string) (string, error) {
 	}
 	if err != nil {
 		return "", err
+	}
+	now, err := h.Residue()
+	if err != nil {
+		return "", err
+	}
+	if !slices.ContainsFunc(now, func(r schema.Residue) bool { return r.Path == "/"+rel }) {
+		return "", fmt.Errorf("%w: %s is not residue now: an account or the server owns it", providers.ErrRefused, schema.QuoteName(path))
 	}
 	if action != "discard" {
 		if err := keep(root, rel, ref, info); err != nil {
@@ -327,11 +371,20 @@ func keep(root *os.Root, rel, ref string, info fs.FileInfo) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("it is neither a file nor a directory nor a link: choose action \"discard\"")
 	}
-	b, err := root.ReadFile(rel)
+	from, err := root.Open(rel)
 	if err != nil {
 		return err
 	}
-	return errors.Join(renameio.WriteFile(ref, b, info.Mode().Perm(), renameio.WithTempDir(filepath.Dir(ref))), syncDir(filepath.Dir(ref)))
+	defer from.Close()
+	to, err := renameio.NewPendingFile(ref, renameio.WithPermissions(info.Mode().Perm()), renameio.WithTempDir(filepath.Dir(ref)))
+	if err != nil {
+		return err
+	}
+	defer to.Cleanup()
+	if _, err := io.Copy(to, from); err != nil {
+		return err
+	}
+	return errors.Join(to.CloseAtomicallyReplace(), syncDir(filepath.Dir(ref)))
 }
 
 // PlaceResidue puts a carried thing on the new machine.
@@ -353,5 +406,13 @@ func (h *Host) PlaceResidue(path, ref string) error {
 	if err != nil {
 		return err
 	}
-	return keep(from, rel, filepath.Join(h.dir, rel), info)
+	to := filepath.Join(h.dir, rel)
+	if have, err := os.Lstat(to); err == nil {
+		if have.Mode() == info.Mode() && have.Size() == info.Size() {
+			return nil // done before
+		}
+		return fmt.Errorf("%w: something else is at %s on the new machine: put the carried one, %s, back by hand",
+			providers.ErrRefused, schema.QuoteName(path), schema.QuoteName(ref))
+	}
+	return keep(from, rel, to, info)
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -79,11 +78,13 @@ func (p Process) run(dir string, log hclog.Logger) error {
 	ended := make(chan struct{})
 	var once sync.Once
 	end := func() { once.Do(func() { close(ended) }) }
-	h.exit = end
-	h.listenConfigured(ended)
+	h.exit, h.failed, h.ended = end, a.Reopen, ended
+	// Doors first: an account that the front does not know yet would get a
+	// permanent refusal instead of a refused connection.
 	if err := a.Start(); err != nil {
 		return err
 	}
+	h.listenConfigured()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
 	served := make(chan error, 1)
@@ -104,6 +105,13 @@ func (h *Host) shutDown(a *agent.Agent) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := h.front.Close(ctx)
+	h.mu.Lock()
+	for _, d := range h.doors {
+		d.generation++ // what is being opened is not opened any more
+	}
+	h.mu.Unlock()
+	h.opening.Wait()
+	h.background.Wait()
 	found, ferr := h.programs.Found()
 	err = errors.Join(err, ferr)
 	for name := range found {
@@ -285,9 +293,9 @@ func (h *Host) endIdle(ended <-chan struct{}, end func()) {
 			return
 		case <-tick.C:
 		}
-		now := h.requests()
+		now, needed := h.requests()
 		h.mu.Lock()
-		if now != last || h.calls > 0 {
+		if now != last || h.calls > 0 || needed {
 			h.busy, last = time.Now(), now
 		}
 		idle := time.Since(h.busy)
@@ -300,58 +308,21 @@ func (h *Host) endIdle(ended <-chan struct{}, end func()) {
 	}
 }
 
-// requests counts what users asked of all accounts.
-func (h *Host) requests() uint64 {
+// requests counts what users asked of all accounts, and says whether somebody
+// may count on this server although nobody asks it now: accounts that are served
+// here have tasks and mail, and a copy in between waits for its peer.
+func (h *Host) requests() (n uint64, needed bool) {
 	h.mu.Lock()
 	names := make([]string, 0, len(h.doors))
-	for n := range h.doors {
-		names = append(names, n)
+	for name := range h.doors {
+		names = append(names, name)
 	}
 	h.mu.Unlock()
-	var n uint64
 	for _, name := range names {
 		c := h.front.Counters(name)
 		n += c.Served + c.Redirected + c.Failed + c.Delivered + c.Relayed + c.Deferred
+		k := h.front.Mode(name).Kind
+		needed = needed || k == front.Serve || k == front.Hold
 	}
-	return n
-}
-
-// listenConfigured answers on the addresses that this server had last. One
-// that somebody else has is tried again until it is free: a server that was
-// killed may leave its address busy for a moment.
-func (h *Host) listenConfigured(ended <-chan struct{}) {
-	d := h.description()
-	want := d.Serves
-	if v, ok := d.Options[listeningOption]; ok {
-		want = strings.Fields(v)
-	}
-	for _, a := range want {
-		if err := h.front.Listen(a); err == nil {
-			continue
-		}
-		go h.listenLater(a, ended)
-	}
-}
-
-func (h *Host) listenLater(address string, ended <-chan struct{}) {
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for n := 0; ; n++ {
-		select {
-		case <-ended:
-			return
-		case <-tick.C:
-		}
-		// Meanwhile it may have been given to another server for good.
-		if v, ok := h.description().Options[listeningOption]; ok && !strings.Contains(" "+v+" ", " "+address+" ") {
-			return
-		}
-		err := h.front.Listen(address)
-		if err == nil {
-			return
-		}
-		if n%50 == 0 {
-			h.log.Warn("listen", "address", address, "error", err)
-		}
-	}
+	return n, needed
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent/files"
 	"github.com/stopover/stopover/providers/local/description"
 	"github.com/stopover/stopover/providers/local/sqlite"
@@ -81,7 +82,13 @@ func (h *Host) surveyAccounts(ctx context.Context) ([]*schema.FoundAccount, erro
 		g.Go(func() error {
 			a, err := h.surveyAccount(ctx, name)
 			if err != nil {
-				return fmt.Errorf("survey %s: %w", schema.QuoteName(name), err)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				// One account that cannot be read is no reason to say nothing of the others.
+				a = &schema.FoundAccount{Name: name, Findings: []schema.Finding{{
+					Code: "account-unreadable", Severity: schema.Blocker, Account: name, Server: h.description().Name,
+					Summary: fmt.Sprintf("%s cannot be read: %v", printable(name), err), Remedy: "mend what the message names; nothing of the account is moved before", Certainty: "observed"}}}
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -126,6 +133,18 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 	strays, err := strayDatabases(p.Databases)
 	if err != nil {
 		return nil, err
+	}
+	extra, err := strayEntries(filepath.Dir(p.Files))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range extra {
+		out.Findings = append(out.Findings, schema.Finding{
+			Code: "account-stray", Severity: schema.Blocker, Account: name, Object: s, Server: h.description().Name,
+			Summary:   fmt.Sprintf("%s lies beside the account's home and would not be moved", printable(s)),
+			Remedy:    "move it into the account's home, or delete it",
+			Certainty: "observed",
+		})
 	}
 	for _, s := range strays {
 		out.Findings = append(out.Findings, schema.Finding{
@@ -272,6 +291,45 @@ func databaseNames(dir string) ([]string, error) {
 	for _, e := range entries {
 		if n, ok := strings.CutSuffix(e.Name(), sqliteExt); ok && e.Type().IsRegular() {
 			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// Movable refuses what no part of a copy would carry.
+func (h *Host) Movable(account string) error {
+	p, err := h.Place(account, false)
+	if err != nil {
+		return err
+	}
+	strays, err := strayDatabases(p.Databases)
+	if err != nil {
+		return err
+	}
+	extra, err := strayEntries(filepath.Dir(p.Files))
+	if err != nil {
+		return err
+	}
+	if all := append(extra, strays...); len(all) > 0 {
+		return fmt.Errorf("%w: %s would not be moved: move it into the account's home, or delete it", providers.ErrRefused, printable(all[0]))
+	}
+	return nil
+}
+
+// strayEntries lists what lies in an account's directory and is no part of it.
+func strayEntries(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, e := range entries {
+		switch n := e.Name(); n {
+		case description.HomeDir, description.MailDir, description.DatabasesDir, description.AccountFile, copiedFile:
+		default:
+			if !strings.HasPrefix(n, "."+description.AccountFile) { // left by a crash while it was replaced
+				out = append(out, n)
+			}
 		}
 	}
 	return out, nil

@@ -3,6 +3,7 @@ package providertest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,27 +20,27 @@ func shop() Account {
 
 // testLease: a run that goes quiet holds nobody still for longer than its lease.
 func testLease(t *testing.T, h Harness) {
-	p := start(t, h, shop())
-	p.pair("shop", Source, 0)
-	token := p.token()
-	r := p.freezeRequest("shop", Source, 0, token)
+	p := Start(t, h, shop())
+	p.Join("shop", Source, 0)
+	token := p.Token()
+	r := p.FreezeRequest("shop", Source, 0, token)
 	r.Lease = 500 * time.Millisecond
-	_, err := p.owner(Source).Freeze(p.ctx, r)
-	p.ok("freeze", err)
+	_, err := p.Owner(Source).Freeze(p.Ctx, r)
+	p.OK("freeze", err)
 	p.awaitState(Source, "shop", schema.StateActive)
-	p.answers(Source, "shop.example")
-	p.refused("renew after the lease", p.owner(Source).Renew(p.ctx, p.term, "shop", token), providers.ErrRefused)
-	_, err = p.owner(Source).Freeze(p.ctx, r)
-	p.refused("freeze with the token that lapsed", err, providers.ErrRefused)
-	p.ok("insert", p.w.Insert(Source, "shop", "main", "after the thaw"))
-	p.cut("shop", Source, 0)
+	p.Answers(Source, "shop.example")
+	p.Refused("renew after the lease", p.Owner(Source).Renew(p.Ctx, p.Term, "shop", token), providers.ErrRefused)
+	_, err = p.Owner(Source).Freeze(p.Ctx, r)
+	p.Refused("freeze with the token that lapsed", err, providers.ErrRefused)
+	p.OK("insert", p.w.Insert(Source, "shop", "main", "after the thaw"))
+	p.Cut("shop", Source, 0)
 	p.rowsOf("shop", "main", Transit, 1)
 }
 
-func (p *pair) rowsOf(account, database string, side Side, want int) {
+func (p *Driver) rowsOf(account, database string, side Side, want int) {
 	p.t.Helper()
 	rows, err := p.w.Rows(side, account, database)
-	p.ok("rows", err)
+	p.OK("rows", err)
 	if len(rows) != want {
 		p.t.Errorf("%s of %q on %s has rows %q, want %d", database, account, side, rows, want)
 	}
@@ -48,89 +49,89 @@ func (p *pair) rowsOf(account, database string, side Side, want int) {
 // testOriginDies: the origin is killed while it holds the account still, and
 // nobody comes back to finish.
 func testOriginDies(t *testing.T, h Harness) {
-	p := start(t, h, shop())
-	p.pair("shop", Source, 0)
-	token, receipt := p.prepare("shop", Source, 0)
+	p := Start(t, h, shop())
+	p.Join("shop", Source, 0)
+	token, receipt := p.Prepare("shop", Source, 0)
 	p.w.Kill(Source)
 	p.w.Start(Source)
-	p.answers(Source, "shop.example")
-	p.restarted(Source)
-	p.state(Source, "shop", schema.StateActive, 0)
-	p.refused("commit after the kill", p.owner(Source).Commit(p.ctx, p.term, "shop", token, receipt), providers.ErrRefused)
+	p.Answers(Source, "shop.example")
+	p.Restarted(Source)
+	p.State(Source, "shop", schema.StateActive, 0)
+	p.Refused("commit after the kill", p.Owner(Source).Commit(p.Ctx, p.Term, "shop", token, receipt), providers.ErrRefused)
 	// The receiver asks the origin by itself and becomes a copy again.
 	p.awaitState(Transit, "shop", schema.StateStaged)
-	p.cut("shop", Source, 0)
+	p.Cut("shop", Source, 0)
 }
 
 // testReceiverDies: the receiver is killed while it waits for the origin's
 // word; the tool does not live to see the end.
 func testReceiverDies(t *testing.T, h Harness) {
-	p := start(t, h, shop())
-	p.pair("shop", Source, 0)
-	p.ok("insert", p.w.Insert(Source, "shop", "main", "before"))
-	token, receipt := p.prepare("shop", Source, 0)
+	p := Start(t, h, shop())
+	p.Join("shop", Source, 0)
+	p.OK("insert", p.w.Insert(Source, "shop", "main", "before"))
+	token, receipt := p.Prepare("shop", Source, 0)
 	p.w.Kill(Transit)
-	p.ok("commit", p.owner(Source).Commit(p.ctx, p.term, "shop", token, receipt))
+	p.OK("commit", p.Owner(Source).Commit(p.Ctx, p.Term, "shop", token, receipt))
 	p.w.Kill(Source) // and then the origin too
 	p.w.Start(Source)
 	p.w.Start(Transit)
-	p.answers(Transit, "shop.example")
-	p.answers(Source, "shop.example")
-	p.restarted(Transit)
-	p.restarted(Source)
-	p.state(Transit, "shop", schema.StateActive, 1)
-	p.await(Source, "shop", "moved and confirmed", func(o schema.Ownership) bool { return o.State == schema.StateMoved && o.Confirmed })
+	p.Answers(Transit, "shop.example")
+	p.Answers(Source, "shop.example")
+	p.Restarted(Transit)
+	p.Restarted(Source)
+	p.State(Transit, "shop", schema.StateActive, 1)
+	p.Await(Source, "shop", "moved and confirmed", func(o schema.Ownership) bool { return o.State == schema.StateMoved && o.Confirmed })
 	p.rowsOf("shop", "main", Transit, 1)
 }
 
 // testCommitLost: whoever did not get the answer asks again, another process
 // and another life of the agent too.
 func testCommitLost(t *testing.T, h Harness) {
-	p := start(t, h, shop())
-	p.pair("shop", Source, 0)
-	token, receipt := p.prepare("shop", Source, 0)
-	ctx, cancel := context.WithCancel(p.ctx)
+	p := Start(t, h, shop())
+	p.Join("shop", Source, 0)
+	token, receipt := p.Prepare("shop", Source, 0)
+	ctx, cancel := context.WithCancel(p.Ctx)
 	time.AfterFunc(time.Millisecond, cancel) // the answer is lost, or the order was
-	lost := p.owner(Source).Commit(ctx, p.term, "shop", token, receipt)
+	lost := p.Owner(Source).Commit(ctx, p.Term, "shop", token, receipt)
 	cancel()
 	t.Logf("the first commit said: %v", lost)
-	p.open(Source)
-	p.ok("commit again", p.owner(Source).Commit(p.ctx, p.term, "shop", token, receipt))
+	p.Open(Source)
+	p.OK("commit again", p.Owner(Source).Commit(p.Ctx, p.Term, "shop", token, receipt))
 	p.w.Kill(Source)
-	p.restarted(Source)
-	p.ok("commit after a restart", p.owner(Source).Commit(p.ctx, p.term, "shop", token, receipt))
-	p.refused("thaw after the commit", p.owner(Source).Thaw(p.ctx, "shop", token, "too late"), providers.ErrRefused)
-	p.settle("shop", Source, 1, token)
-	p.ok("commit after the end", p.owner(Source).Commit(p.ctx, p.term, "shop", token, receipt))
-	p.state(Source, "shop", schema.StateMoved, 1)
-	p.state(Transit, "shop", schema.StateActive, 1)
+	p.Restarted(Source)
+	p.OK("commit after a restart", p.Owner(Source).Commit(p.Ctx, p.Term, "shop", token, receipt))
+	p.Refused("thaw after the commit", p.Owner(Source).Thaw(p.Ctx, "shop", token, "too late"), providers.ErrRefused)
+	p.Settle("shop", Source, 1, token)
+	p.OK("commit after the end", p.Owner(Source).Commit(p.Ctx, p.Term, "shop", token, receipt))
+	p.State(Source, "shop", schema.StateMoved, 1)
+	p.State(Transit, "shop", schema.StateActive, 1)
 }
 
 // testReboot: an owner with a peer opens after a reboot only when the peer has
 // answered that it is the owner still.
 func testReboot(t *testing.T, h Harness) {
-	p := start(t, h, shop(), Account{Name: "calm", Domain: "calm.example"})
-	p.pair("shop", Source, 0)
+	p := Start(t, h, shop(), Account{Name: "calm", Domain: "calm.example"})
+	p.Join("shop", Source, 0)
 	p.w.Kill(Transit)
 	p.w.Reboot(Source)
-	p.restarted(Source)
-	p.answers(Source, "calm.example") // never paired: it needs nobody
-	o := p.state(Source, "shop", schema.StateActive, 0)
+	p.Restarted(Source)
+	p.Answers(Source, "calm.example") // never paired: it needs nobody
+	o := p.State(Source, "shop", schema.StateActive, 0)
 	if o.Serves || o.Blocker == "" {
 		t.Errorf("a paired account after a reboot without its peer: %+v", o)
 	}
-	if status, body, err := p.get(Source, "shop.example"); err == nil && status == 200 {
+	if status, body, err := p.Get(Source, "shop.example"); err == nil && status == 200 {
 		t.Errorf("it answers all the same: %q", body)
 	}
 	p.w.Start(Transit)
-	p.await(Source, "shop", "served", func(o schema.Ownership) bool { return o.Serves && o.Blocker == "" })
-	p.answers(Source, "shop.example")
-	p.restarted(Transit)
-	p.cut("shop", Source, 0)
+	p.Await(Source, "shop", "served", func(o schema.Ownership) bool { return o.Serves && o.Blocker == "" })
+	p.Answers(Source, "shop.example")
+	p.Restarted(Transit)
+	p.Cut("shop", Source, 0)
 	p.w.Reboot(Transit)
-	p.restarted(Transit)
-	p.await(Transit, "shop", "served", func(o schema.Ownership) bool { return o.Serves })
-	p.answers(Transit, "shop.example")
+	p.Restarted(Transit)
+	p.Await(Transit, "shop", "served", func(o schema.Ownership) bool { return o.Serves })
+	p.Answers(Transit, "shop.example")
 }
 
 // big is an account whose first copy takes a while.
@@ -151,13 +152,13 @@ func big() Account {
 // testCancelledPull: a pull that was given up leaves a copy that the next
 // completes.
 func testCancelledPull(t *testing.T, h Harness) {
-	p := start(t, h, big())
-	p.pair("shop", Source, 0)
-	o := p.origin("shop", Source)
+	p := Start(t, h, big())
+	p.Join("shop", Source, 0)
+	o := p.Origin("shop", Source)
 	for _, after := range []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond} {
-		ctx, cancel := context.WithCancel(p.ctx)
+		ctx, cancel := context.WithCancel(p.Ctx)
 		time.AfterFunc(after, cancel)
-		_, err := p.copier(Transit).Pull(ctx, providers.PullRequest{Origin: o, Term: p.term, Part: "files", Pass: providers.PassBulk},
+		_, err := p.Copier(Transit).Pull(ctx, providers.PullRequest{Origin: o, Term: p.Term, Part: "files", Pass: providers.PassBulk},
 			func(providers.Progress) { cancel() })
 		t.Logf("cancelled after %v: %v", after, err)
 		cancel()
@@ -168,50 +169,56 @@ func testCancelledPull(t *testing.T, h Harness) {
 // testCutStream: a stream between the servers that breaks is an error that says
 // so, and the next pull completes the copy.
 func testCutStream(t *testing.T, h Harness) {
-	p := start(t, h, big())
-	p.pair("shop", Source, 0)
-	o := p.origin("shop", Source)
+	p := Start(t, h, big())
+	p.Join("shop", Source, 0)
+	o := p.Origin("shop", Source)
 	for _, after := range []int{0, 100, 5_000, 1_000_000} {
 		p.w.Cut(Transit, after)
-		_, err := p.copier(Transit).Pull(p.ctx, providers.PullRequest{Origin: o, Term: p.term, Part: "files", Pass: providers.PassBulk}, nil)
+		_, err := p.Copier(Transit).Pull(p.Ctx, providers.PullRequest{Origin: o, Term: p.Term, Part: "files", Pass: providers.PassBulk}, nil)
 		if err == nil {
 			t.Errorf("a stream that broke after %d bytes was taken for a whole one", after)
 		}
 	}
 	p.w.Cut(Transit, -1)
-	p.answers(Source, "shop.example")
+	p.Answers(Source, "shop.example")
 	p.completed()
 }
 
-func (p *pair) completed() {
+func (p *Driver) completed() {
 	p.t.Helper()
 	want := p.trees(Source, "shop")
-	p.cut("shop", Source, 0)
+	p.Cut("shop", Source, 0)
 	p.same("shop", want, p.trees(Transit, "shop"))
-	p.answers(Transit, "shop.example")
+	p.Answers(Transit, "shop.example")
 }
 
 // testRepair: a change that no look at the metadata shows is found by the
 // comparison, named, and mended by force.
 func testRepair(t *testing.T, h Harness) {
-	p := start(t, h, shop())
-	p.pair("shop", Source, 0)
-	p.pull("shop", Source, providers.PassWarm, providers.Token{})
+	a := shop()
+	a.Fill = func(home string) error { // what was written just now is sent again in any case
+		name := filepath.Join(home, "old")
+		at := time.Date(2001, 2, 3, 4, 5, 6, 7, time.UTC)
+		return errors.Join(os.WriteFile(name, []byte("written long ago"), 0o644), os.Chtimes(name, at, at))
+	}
+	p := Start(t, h, a)
+	p.Join("shop", Source, 0)
+	p.Pull("shop", Source, providers.PassWarm, providers.Token{})
 	home, _ := p.w.Place(Transit, "shop")
-	p.ok("hurt the copy", behind(filepath.Join(home, "www", "index.html")))
-	token := p.token()
-	p.freeze("shop", Source, 0, token)
-	p.pull("shop", Source, providers.PassFinal, token)
-	o := p.origin("shop", Source)
-	c, err := p.copier(Transit).Compare(p.ctx, o, p.term, token)
-	p.ok("compare", err)
-	if c.Equal || len(c.Paths["files"]) != 1 || c.Paths["files"][0] != "www/index.html" {
+	p.OK("hurt the copy", behind(filepath.Join(home, "old")))
+	token := p.Token()
+	p.Freeze("shop", Source, 0, token)
+	p.Pull("shop", Source, providers.PassFinal, token)
+	o := p.Origin("shop", Source)
+	c, err := p.Copier(Transit).Compare(p.Ctx, o, p.Term, token)
+	p.OK("compare", err)
+	if c.Equal || len(c.Paths["files"]) != 1 || c.Paths["files"][0] != "old" {
 		t.Fatalf("compare: %+v", c)
 	}
-	_, err = p.copier(Transit).Pull(p.ctx, providers.PullRequest{Origin: o, Term: p.term, Part: "files", Pass: providers.PassFinal,
+	_, err = p.Copier(Transit).Pull(p.Ctx, providers.PullRequest{Origin: o, Term: p.Term, Part: "files", Pass: providers.PassFinal,
 		Token: token, Force: c.Paths["files"]}, nil)
-	p.ok("repair", err)
-	if c, err = p.copier(Transit).Compare(p.ctx, o, p.term, token); err != nil || !c.Equal {
+	p.OK("repair", err)
+	if c, err = p.Copier(Transit).Compare(p.Ctx, o, p.Term, token); err != nil || !c.Equal {
 		t.Errorf("compare after the repair: %+v, %v", c, err)
 	}
 	p.same("shop", p.trees(Source, "shop"), p.trees(Transit, "shop"))

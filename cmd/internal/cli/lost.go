@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -60,6 +61,8 @@ func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, na
 		return nil, &apply.RefusedError{Reason: fmt.Sprintf("the migration has no server %q", name)}
 	case gone.Presence == schema.Present:
 		return nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s answers: it is not lost", name)}
+	case answers(ctx, project, name):
+		return nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s answers, although its survey did not succeed (%s): it is not lost", name, gone.Error)}
 	case left == nil || left.Presence != schema.Present:
 		return nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s does not answer either", other)}
 	}
@@ -67,8 +70,9 @@ func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, na
 	if owner == nil {
 		return nil, errors.New("the server that is left keeps no records")
 	}
-	if _, err := owner.Claim(ctx, providers.ClaimRequest{Name: m.Name, Migration: left.Claim.Migration,
-		Nonce: fmt.Sprintf("lost-%d", time.Now().UnixNano()), Holder: setup.Holder()}); err != nil {
+	claimed, err := owner.Claim(ctx, providers.ClaimRequest{Name: m.Name, Migration: left.Claim.Migration,
+		Nonce: fmt.Sprintf("lost-%d", time.Now().UnixNano()), Holder: setup.Holder()})
+	if err != nil {
 		return nil, err
 	}
 	var done []string
@@ -76,7 +80,7 @@ func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, na
 		if a.Owner.Peer == "" || a.Owner.Serves {
 			continue
 		}
-		if err := owner.DeclareLost(ctx, a.Name, a.Owner.Peer); err != nil {
+		if err := owner.DeclareLost(ctx, claimed.Term, a.Name, a.Owner.Peer); err != nil {
 			if errors.Is(err, providers.ErrRefused) {
 				continue // it is not this account that waits for the lost server
 			}
@@ -85,4 +89,37 @@ func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, na
 		done = append(done, a.Name)
 	}
 	return done, nil
+}
+
+// answers asks the server itself, whatever else went wrong with it.
+func answers(ctx context.Context, project *setup.Project, name string) bool {
+	owner := project.Servers[name].Abilities().Owner
+	if owner == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err := owner.Identity(ctx)
+	return err == nil
+}
+
+// machinesOf are the machine identities that the migration knows under a
+// server's name: only accounts whose peer is one of them wait for that server.
+func machinesOf(facts []schema.Fact, name string) map[string]bool {
+	out := map[string]bool{}
+	for _, f := range facts {
+		if f.Revoked || f.Server != name && f.Kind != schema.FactReinstall {
+			continue
+		}
+		var m schema.MachineFact
+		var r schema.ReinstallFact
+		switch {
+		case f.Kind == schema.FactMachine && json.Unmarshal(f.Value, &m) == nil:
+			out[m.Machine] = true
+		case f.Kind == schema.FactReinstall && f.Server == name && json.Unmarshal(f.Value, &r) == nil:
+			out[r.Old], out[r.New] = true, true
+		}
+	}
+	delete(out, "")
+	return out
 }

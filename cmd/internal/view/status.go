@@ -100,11 +100,11 @@ func (v *View) Status(p *plan.Plan, inv *schema.Inventory, past plan.Past) {
 		case plan.PhaseCurrent:
 			phases = append(phases, v.style.blue("▶ "+ph.Name))
 		default:
-			phases = append(phases, v.style.faint(ph.Name))
+			phases = append(phases, v.style.faint("· "+ph.Name))
 		}
 	}
 	v.line("%s\n", v.style.bold(schema.QuoteName(p.Migration)))
-	v.line("  %s\n", strings.Join(phases, "  "))
+	v.line("%s\n", strings.Join(phases, " "))
 	for _, name := range []string{m.Source, m.Transit} {
 		v.box(p, inv.Servers[name], name)
 	}

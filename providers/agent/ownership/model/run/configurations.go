@@ -20,6 +20,7 @@ var configurations = []configuration{
 	{"dropped copies", "OPS1=3 MENU1=67 LATE=1 WRITES=1"},
 	{"wipe", "OPS1=5 MENU1=27 WRITES=1"},
 	{"wipe late", "OPS1=4 MENU1=11 LATE=1 WRITES=1"},
+	{"relocation late", "OPS1=5 MENU1=11 LATE=1 WRITES=1"},
 	{"wipe two runs", "OPS1=2 MENU1=11 OPS2=3 MENU2=12 WRITES=1"},
 	{"retire", "OPS1=3 MENU1=41 LATE=1 WRITES=1"},
 	{"snapshot", "SNAPS=1 LATE=1 MENU1=1 SNAPEND"},
@@ -82,4 +83,4 @@ var quickOnes = []string{
 }
 
 // heavyOnes are the configurations of many million states.
-var heavyOnes = []string{"cutover, all faults", "two runs", "two runs, all faults", "there and back", "wipe late"}
+var heavyOnes = []string{"cutover, all faults", "two runs", "two runs, all faults", "there and back", "wipe late", "relocation late"}

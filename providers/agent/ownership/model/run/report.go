@@ -46,21 +46,21 @@ func (r result) line() string {
 
 // printMarkdown writes the tables of docs/protocol-model.md.
 func printMarkdown(w io.Writer, results []result) {
-	fmt.Fprint(w, "### Configurations\n\n| configuration | macros | result | states | seconds | MiB |\n|---|---|---|--:|--:|--:|\n")
+	fmt.Fprint(w, "### Configurations\n\n| configuration | macros | result | states | CPU s | MiB |\n|---|---|---|--:|--:|--:|\n")
 	for _, r := range results {
 		if r.c.kind == safe || r.c.kind == acyclic || r.c.kind == reach {
 			fmt.Fprintf(w, "| %s | `%s` | %s | %d | %.1f | %.0f |\n",
 				r.c.name, strings.Join(r.c.macros(), " "), r.outcome(), r.states, r.seconds, r.mib)
 		}
 	}
-	fmt.Fprint(w, "\n### Mutants\n\n| mutant | guard taken away | configuration | result | states | seconds |\n|---|---|---|---|--:|--:|\n")
+	fmt.Fprint(w, "\n### Mutants\n\n| mutant | guard taken away | configuration | result | states | CPU s |\n|---|---|---|---|--:|--:|\n")
 	for _, r := range results {
 		if r.c.kind == mutant {
 			fmt.Fprintf(w, "| %s | %s | %s | %s | %d | %.1f |\n",
 				strings.Join(r.c.mutants, " + "), r.c.note, r.c.config.name, r.outcome(), r.states, r.seconds)
 		}
 	}
-	fmt.Fprint(w, "\n### Redundant alone\n\n| mutant | why it survives | configuration | states | seconds |\n|---|---|---|--:|--:|\n")
+	fmt.Fprint(w, "\n### Redundant alone\n\n| mutant | why it survives | configuration | states | CPU s |\n|---|---|---|--:|--:|\n")
 	for _, r := range results {
 		if r.c.kind == redundant {
 			fmt.Fprintf(w, "| %s | %s | %s | %d | %.1f |\n",
