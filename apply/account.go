@@ -55,8 +55,10 @@ func (x *run) peer(ctx context.Context, s *server, credential string) (providers
 }
 
 // pair makes both servers know each other for one account; the receiver is
-// staged. The receiver comes last, because its record is what says that the
-// step is done.
+// staged. The receiver comes first: an owner that is paired asks its peer after
+// a reboot before it opens the account, and only a peer that has a record can
+// answer. A run that dies between the two leaves an owner that asks nobody, and
+// the planner pairs again.
 func (x *run) pair(ctx context.Context, s *plan.Step) (done, error) {
 	from, to, err := x.two(s)
 	if err != nil {
@@ -71,11 +73,11 @@ func (x *run) pair(ctx context.Context, s *plan.Step) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
-	if err := from.can.Owner.Pair(ctx, from.term, s.Account, s.Epoch, toPeer); err != nil {
-		return done{}, fmt.Errorf("pair %s on server %s: %w", schema.QuoteName(s.Account), schema.QuoteName(from.name), err)
-	}
 	if err := to.can.Owner.Stage(ctx, to.term, s.Account, s.Epoch, fromPeer); err != nil {
 		return done{}, fmt.Errorf("stage %s on server %s: %w", schema.QuoteName(s.Account), schema.QuoteName(to.name), err)
+	}
+	if err := from.can.Owner.Pair(ctx, from.term, s.Account, s.Epoch, toPeer); err != nil {
+		return done{}, fmt.Errorf("pair %s on server %s: %w", schema.QuoteName(s.Account), schema.QuoteName(from.name), err)
 	}
 	return done{}, nil
 }
@@ -135,7 +137,8 @@ func (x *run) unprepare(ctx context.Context, s *plan.Step, to *server) error {
 	return nil
 }
 
-// archiveAccount writes a verified archive of an account that does not move.
+// archiveAccount writes a verified archive of an account that does not move. It
+// is retired by then: nobody writes to it any more.
 func (x *run) archiveAccount(ctx context.Context, s *plan.Step) (done, error) {
 	on, err := x.server(s.Server)
 	if err != nil {
@@ -154,7 +157,8 @@ func (x *run) archiveAccount(ctx context.Context, s *plan.Step) (done, error) {
 }
 
 // retireAccount stops an account that does not move. Its data stays until the
-// server is wiped.
+// server is wiped. Where an archive has to follow, only that says that the
+// disposition was carried out.
 func (x *run) retireAccount(ctx context.Context, s *plan.Step) (done, error) {
 	on, err := x.server(s.Server)
 	if err != nil {
@@ -166,13 +170,10 @@ func (x *run) retireAccount(ctx context.Context, s *plan.Step) (done, error) {
 	if err := on.can.Disposer.RetireAccount(ctx, on.term, s.Account, s.Epoch); err != nil {
 		return done{}, fmt.Errorf("retire %s on server %s: %w", schema.QuoteName(s.Account), schema.QuoteName(on.name), err)
 	}
-	action := "retire"
-	for _, stay := range x.plan.Config.Migration.Stays {
-		if stay.Account == s.Account {
-			action = stay.Action
-		}
+	if s.Method == "archive" {
+		return done{}, nil
 	}
-	f := x.fact(schema.FactDisposed, plan.DisposedAccountID(s.Account), plan.DisposedFact{Action: action})
+	f := x.fact(schema.FactDisposed, plan.RetiredAccountID(s.Account), plan.DisposedFact{Action: s.Method})
 	f.Account, f.Server = s.Account, on.name
 	return done{}, x.remember(f)
 }

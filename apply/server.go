@@ -87,7 +87,8 @@ func (x *run) seal(ctx context.Context, s *plan.Step) (done, error) {
 }
 
 // inherit writes on the transit server whose accounts it took over: without
-// that it would neither take the addresses nor believe in the wipe.
+// that it would neither take the addresses nor believe in the wipe. What stays
+// on the source is in the seal as well, and none of its business.
 func (x *run) inherit(ctx context.Context, source *server, seal schema.Seal) error {
 	_, transit, err := x.ends()
 	if err != nil {
@@ -96,10 +97,32 @@ func (x *run) inherit(ctx context.Context, source *server, seal schema.Seal) err
 	if transit.can.Machine == nil {
 		return nil
 	}
-	if err := transit.can.Machine.Inherit(ctx, transit.term, source.identity.Machine, seal.Epochs); err != nil {
+	moved, err := x.movedTo(ctx, transit, seal.Epochs)
+	if err != nil {
+		return err
+	}
+	if err := transit.can.Machine.Inherit(ctx, transit.term, source.identity.Machine, moved); err != nil {
 		return fmt.Errorf("record on server %s that server %s is sealed: %w", schema.QuoteName(transit.name), schema.QuoteName(source.name), err)
 	}
 	return nil
+}
+
+// movedTo are those of the accounts that a server owns now as this migration's.
+// Whether it took them over from the sealed machine it knows itself, and refuses
+// otherwise.
+func (x *run) movedTo(ctx context.Context, on *server, epochs map[string]uint64) (map[string]uint64, error) {
+	found, err := on.opened.Survey(ctx, providers.SurveyOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("look for what server %s took over: %w", schema.QuoteName(on.name), err)
+	}
+	moved := map[string]uint64{}
+	for _, a := range found.Accounts {
+		epoch, sealed := epochs[a.Name]
+		if sealed && a.Owner.Migration == x.migration && (a.Owner.State == schema.StateActive || a.Owner.State == schema.StateFrozen) {
+			moved[a.Name] = epoch
+		}
+	}
+	return moved, nil
 }
 
 // epochsOf reads the accounts that a seal is about: name@epoch, names escaped.

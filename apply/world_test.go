@@ -48,6 +48,7 @@ type machine struct {
 	seal      *schema.Seal
 	seals     uint64
 	lineage   []string
+	inherited map[string]uint64
 	records   map[string]*record
 	content   map[string]map[string]int // account → part → version
 	databases map[string][]schema.Database
@@ -70,7 +71,7 @@ type record struct {
 	epoch     uint64
 	token     providers.Token
 	void      providers.Token
-	peer      *machine
+	peer      string // machine identity
 	paired    bool
 	confirmed bool
 	digest    string
@@ -339,9 +340,7 @@ func (m *machine) found() *schema.FoundServer {
 		if r.token.Term > 0 {
 			fa.Owner.Token = r.token.String()
 		}
-		if r.peer != nil {
-			fa.Owner.Peer = r.peer.id
-		}
+		fa.Owner.Peer = r.peer
 		for _, p := range slices.Sorted(maps.Keys(m.copied[a])) {
 			fa.Copied = append(fa.Copied, schema.CopiedPart{Part: p, Epoch: m.copied[a][p]})
 		}
@@ -383,7 +382,7 @@ func (m *machine) Claim(ctx context.Context, r providers.ClaimRequest) (c provid
 	return c, err
 }
 
-func (m *machine) Pair(ctx context.Context, term uint64, account string, epoch uint64, _ providers.Peer) error {
+func (m *machine) Pair(ctx context.Context, term uint64, account string, epoch uint64, peer providers.Peer) error {
 	return m.do(ctx, "Pair", account, func() error {
 		r := m.rec(account)
 		switch {
@@ -392,12 +391,15 @@ func (m *machine) Pair(ctx context.Context, term uint64, account string, epoch u
 		case !r.serves() || r.epoch != epoch:
 			return no("pair %s in %s(%d)", account, r.state, r.epoch)
 		}
-		m.records[account] = &record{state: schema.StateActive, epoch: epoch, void: r.void, peer: m.w.other(m), paired: true}
+		if o := m.w.other(m).rec(account); o.state != schema.StateStaged || o.peer != m.id {
+			m.w.wrong = append(m.w.wrong, fmt.Sprintf("%s would ask %s about %s after a reboot, which is %s there", m.name, peer.Machine, account, o.state))
+		}
+		m.records[account] = &record{state: schema.StateActive, epoch: epoch, void: r.void, peer: peer.Machine, paired: true}
 		return nil
 	})
 }
 
-func (m *machine) Stage(ctx context.Context, term uint64, account string, epoch uint64, _ providers.Peer) error {
+func (m *machine) Stage(ctx context.Context, term uint64, account string, epoch uint64, peer providers.Peer) error {
 	return m.do(ctx, "Stage", account, func() error {
 		r := m.rec(account)
 		switch {
@@ -409,7 +411,7 @@ func (m *machine) Stage(ctx context.Context, term uint64, account string, epoch 
 		default:
 			return no("stage %s in %s(%d)", account, r.state, r.epoch)
 		}
-		m.records[account] = &record{state: schema.StateStaged, epoch: epoch, void: r.void, peer: m.w.other(m), paired: true, confirmed: r.confirmed}
+		m.records[account] = &record{state: schema.StateStaged, epoch: epoch, void: r.void, peer: peer.Machine, paired: true, confirmed: r.confirmed}
 		if m.content[account] == nil {
 			m.content[account] = map[string]int{}
 		}
@@ -426,7 +428,7 @@ func (m *machine) Freeze(ctx context.Context, q providers.FreezeRequest) (f prov
 		case q.Machine != m.id || q.Token.Term != q.Term:
 			return no("freeze for machine %s", q.Machine)
 		case r.state == schema.StateFrozen && r.token == q.Token:
-		case r.state != schema.StateActive || !r.paired || r.epoch != q.Epoch || voided(r, q.Token):
+		case r.state != schema.StateActive || !r.paired || r.peer != m.w.other(m).id || r.epoch != q.Epoch || voided(r, q.Token):
 			return no("freeze %s in %s(%d)", q.Account, r.state, r.epoch)
 		}
 		r.state, r.token = schema.StateFrozen, q.Token
@@ -572,13 +574,16 @@ func (m *machine) DeclareLost(context.Context, uint64, string, string) error {
 	return errors.ErrUnsupported
 }
 
-func (m *machine) Stub(ctx context.Context, term uint64, account string, epoch uint64, _ providers.Peer, _ []string) error {
+func (m *machine) Stub(ctx context.Context, term uint64, account string, epoch uint64, peer providers.Peer, domains []string) error {
 	return m.do(ctx, "Stub", account, func() error {
 		if err := m.current(term); err != nil {
 			return err
 		}
 		if r := m.rec(account); r.state == schema.StateUnknown {
-			m.records[account] = &record{state: schema.StateMoved, epoch: epoch, peer: m.w.other(m), paired: true, confirmed: true}
+			if !slices.Equal(domains, []string{account + ".example"}) {
+				return no("stub %s for %q", account, domains)
+			}
+			m.records[account] = &record{state: schema.StateMoved, epoch: epoch, peer: peer.Machine, paired: true, confirmed: true}
 		} else if r.state != schema.StateMoved {
 			return no("stub %s in %s", account, r.state)
 		}
@@ -707,8 +712,14 @@ func (m *machine) Silence(ctx context.Context, term uint64, seal uint64, _ []str
 	})
 }
 
-func (m *machine) Inherit(ctx context.Context, term uint64, id string, _ map[string]uint64) error {
+func (m *machine) Inherit(ctx context.Context, term uint64, id string, epochs map[string]uint64) error {
 	return m.do(ctx, "Inherit", "", func() error {
+		for a, e := range epochs {
+			if r := m.rec(a); r.state != schema.StateActive && r.state != schema.StateFrozen || r.peer != id || r.epoch < e {
+				return no("inherit %s at %d, which is %s(%d) here", a, e, r.state, r.epoch)
+			}
+		}
+		m.inherited = maps.Clone(epochs)
 		if !slices.Contains(m.lineage, id) {
 			m.lineage = append(m.lineage, id)
 		}
@@ -763,7 +774,12 @@ func (m *machine) Facts(ctx context.Context) (facts []schema.Fact, err error) {
 }
 
 func (m *machine) ArchiveAccount(ctx context.Context, term uint64, account string) (string, error) {
-	return "sha256:archive", m.do(ctx, "ArchiveAccount", account, func() error { return m.current(term) })
+	return "sha256:archive", m.do(ctx, "ArchiveAccount", account, func() error {
+		if m.rec(account).state != schema.StateRetired {
+			return no("archive %s in %s", account, m.rec(account).state)
+		}
+		return m.current(term)
+	})
 }
 
 func (m *machine) RetireAccount(ctx context.Context, term uint64, account string, epoch uint64) error {

@@ -104,7 +104,7 @@ func (b *builder) matchPatterns() {
 		case b.onTransit(name):
 			b.dropped = append(b.dropped, name)
 			b.report(codeDropped, name, b.t.name, "", "")
-		case f != nil && f.Owner.State != schema.StateRetired && !b.reinstalled:
+		case f != nil && !b.reinstalled: // also one that was retired: it may have to be archived
 			b.unnamed = append(b.unnamed, name)
 		}
 	}

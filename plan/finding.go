@@ -195,7 +195,7 @@ var findingKinds = []FindingKind{
 		"It does not count: what was looked at is not what is there now, or nothing was there yet. Of an approval by command this is only said, as it was given for an earlier move.",
 		"Look again, and approve the evidence that `stopover status` prints."},
 	{codeApprovalGate, "an approval names no gate of this migration", schema.Warning, "observed",
-		"It does not count.",
+		"It does not count, and whoever gave it believes that it does.",
 		"Correct the name of the gate; `stopover status` lists them."},
 	{codeShared, "other accounts live on the transit server", schema.Warning, "observed",
 		"They are not touched. The transit server is not given away at the end, only our copies go.",

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
-	"strings"
 
 	"github.com/stopover/stopover/schema"
 )
@@ -96,30 +95,5 @@ func (b *builder) lateApprovals() {
 			b.reportAs(schema.Info, codeApprovalStale, g.Account, "", string(g.ID), "an earlier approval does not count: it names other evidence")
 		}
 	}
-	for i := range b.mig.Approvals {
-		if g := b.mig.Approvals[i].Gate; !b.knownGate(g) {
-			b.report(codeApprovalGate, "", "", g, "no gate is called "+g)
-		}
-	}
-}
-
-// knownGate says whether a gate of that id could exist in this migration.
-func (b *builder) knownGate(id string) bool {
-	what, object, ok := strings.Cut(strings.TrimSuffix(id, "]"), "[")
-	if !ok || !strings.HasSuffix(id, "]") {
-		return false
-	}
-	switch what {
-	case "verify.accept", "relocate.accept":
-		name, err := schema.UnescapeName(object)
-		return err == nil && b.byName[name] != nil
-	case "reinstall.retire":
-		name, err := schema.UnescapeName(object)
-		return err == nil && b.stay[name] != nil
-	case "request.transit", "install.handover", "finish.release":
-		return object == escape(b.t.name)
-	case "request.remove_runtimes", "reinstall.confirm", "reinstall.reroute", "reinstall.done", "reinstall.residue", "reinstall.return":
-		return object == escape(b.s.name)
-	}
-	return false
+	b.strayApprovals()
 }

@@ -37,7 +37,27 @@ func parseInventory(t *testing.T, text string, cfg *schema.Config) *schema.Inven
 			slices.SortFunc(server.Accounts, func(a, b *schema.FoundAccount) int { return strings.Compare(a.Name, b.Name) })
 		}
 	}
+	introduce(inv, cfg)
 	return inv
+}
+
+// introduce lets records whose peer is not said name the other server.
+func introduce(inv *schema.Inventory, cfg *schema.Config) {
+	s, t := inv.Servers[cfg.Migration.Source], inv.Servers[cfg.Migration.Transit]
+	for _, pair := range [][2]*schema.FoundServer{{s, t}, {t, s}} {
+		if pair[0] == nil || pair[1] == nil {
+			continue
+		}
+		for _, a := range pair[0].Accounts {
+			switch a.Owner.State {
+			case schema.StateUnmanaged, schema.StateUnknown, schema.StateRetired:
+			default:
+				if a.Owner.Peer == "" {
+					a.Owner.Peer = pair[1].Machine
+				}
+			}
+		}
+	}
 }
 
 // fields splits a line at spaces; what is between double quotes is one word
@@ -130,6 +150,8 @@ func parseAccount(t *testing.T, words []string) *schema.FoundAccount {
 			a.Owner.Confirmed = true
 		case key == "of":
 			a.Owner.Migration = value
+		case key == "peer":
+			a.Owner.Peer = value
 		case key == "fenced":
 			a.Owner.Blocker = strings.ReplaceAll(value, "_", " ")
 		case key == "files":
@@ -228,11 +250,9 @@ func parsePast(t *testing.T, text string) pastText {
 		case "approved":
 			p.approved = append(p.approved, append(w[1:], ""))
 		case "disposed":
-			id := DisposedResidueID(w[1])
-			if w[2] == "account" {
-				id = DisposedAccountID(w[1])
-			}
-			fact(id, schema.FactDisposed, "", DisposedFact{Action: w[2]})
+			fact(DisposedResidueID(w[1]), schema.FactDisposed, "", DisposedFact{Action: w[2]})
+		case "archived":
+			fact(DisposedAccountID(w[1]), schema.FactDisposed, "", DisposedFact{Action: "archive"})
 		case "placed":
 			fact(PlacedResidueID(w[1]), schema.FactDisposed, "", DisposedFact{Action: "carry"})
 		case "released":

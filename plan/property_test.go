@@ -193,7 +193,8 @@ func (v *traveller) round() (done bool) {
 	err := v.w.run(p, func(s *Step) (bool, bool) {
 		n++
 		checkWorld(v, v.w)
-		return crash == n && !(half && s.Op == OpSwitch), crash == n && half && s.Op == OpSwitch
+		halves := half && (s.Op == OpSwitch || s.Op == OpPair)
+		return crash == n && !halves, crash == n && halves
 	})
 	if err != nil {
 		v.Fatalf("%v", err)

@@ -88,7 +88,8 @@ func copyOf(p *schema.FoundServer, from *schema.FoundAccount) *schema.FoundAccou
 }
 
 // do has the effect of one step. half stops a switch between commit and
-// activation. It returns what the world would refuse.
+// activation, and a pairing between the two servers. It returns what the world
+// would refuse.
 func (w *world) do(s *Step, half bool) error {
 	w.now = w.now.Add(time.Second)
 	switch s.Op {
@@ -107,6 +108,9 @@ func (w *world) do(s *Step, half bool) error {
 	case OpProbe:
 		w.remember(ProbedID(s.Account, s.Epoch), schema.FactProbed, s.Account, ProbedFact{Epoch: s.Epoch, OK: true})
 	case OpArchive:
+		if o := w.s.Account(s.Account).Owner; o.State != schema.StateRetired {
+			return fmt.Errorf("archived in %s: it could still be written to", o.State)
+		}
 		w.remember(DisposedAccountID(s.Account), schema.FactDisposed, s.Account, DisposedFact{Action: s.Method})
 	case OpRetire:
 		w.s.Account(s.Account).Owner.State = schema.StateRetired
@@ -153,7 +157,10 @@ func (w *world) cross(s *Step, half bool) error {
 	}
 	if s.Op == OpStub { // From is the source, which needs the stub
 		a := copyOf(w.s, w.t.Account(s.Account))
-		a.Owner = schema.Ownership{State: schema.StateMoved, Migration: "id-1", Epoch: s.Epoch, Confirmed: true}
+		if names := domainsOf(w.t.Account(s.Account)); !slices.Equal(names, s.Objects) {
+			return fmt.Errorf("a stub for %q, its domains are %q", s.Objects, names)
+		}
+		a.Owner = schema.Ownership{State: schema.StateMoved, Migration: "id-1", Epoch: s.Epoch, Confirmed: true, Peer: w.t.Machine}
 		return nil
 	}
 	o, r := from.Account(s.Account), to.Account(s.Account)
@@ -168,7 +175,7 @@ func (w *world) cross(s *Step, half bool) error {
 		return nil
 	}
 	if s.Op == OpPair {
-		return w.pair(s, from, to, o)
+		return w.pair(s, half, from, to, o)
 	}
 	if r == nil {
 		return fmt.Errorf("no copy")
@@ -179,14 +186,23 @@ func (w *world) cross(s *Step, half bool) error {
 	if !owns(o.Owner) || o.Owner.Epoch != s.Epoch {
 		return fmt.Errorf("origin is %+v, want owner at %d", o.Owner, s.Epoch)
 	}
+	if s.Op == OpFreeze && (o.Owner.Peer != to.Machine || r.Owner.Peer != from.Machine) {
+		return fmt.Errorf("freeze of what is not paired: %+v, %+v", o.Owner, r.Owner)
+	}
 	return w.copyStep(s, o, r)
 }
 
-func (w *world) pair(s *Step, from, to *schema.FoundServer, o *schema.FoundAccount) error {
-	if o.Owner.State == schema.StateUnmanaged {
-		o.Owner = schema.Ownership{State: schema.StateActive, Migration: "id-1", Serves: true}
+func domainsOf(a *schema.FoundAccount) []string {
+	var names []string
+	for _, d := range a.Domains {
+		names = append(names, d.Name)
 	}
-	if !owns(o.Owner) || o.Owner.Epoch != s.Epoch {
+	return names
+}
+
+// pair stages the receiver, and then tells the owner; half stops between.
+func (w *world) pair(s *Step, half bool, from, to *schema.FoundServer, o *schema.FoundAccount) error {
+	if !owns(o.Owner) && o.Owner.State != schema.StateUnmanaged || o.Owner.Epoch != s.Epoch {
 		return fmt.Errorf("pair with %+v at %d", o.Owner, s.Epoch)
 	}
 	c := copyOf(to, o)
@@ -196,13 +212,20 @@ func (w *world) pair(s *Step, from, to *schema.FoundServer, o *schema.FoundAccou
 	default:
 		return fmt.Errorf("stage from %+v", c.Owner)
 	}
-	c.Owner = schema.Ownership{State: schema.StateStaged, Migration: "id-1", Epoch: s.Epoch}
+	c.Owner = schema.Ownership{State: schema.StateStaged, Migration: "id-1", Epoch: s.Epoch, Peer: from.Machine, Confirmed: c.Owner.Confirmed}
+	if half {
+		return nil
+	}
+	if o.Owner.State == schema.StateUnmanaged {
+		o.Owner = schema.Ownership{State: schema.StateActive, Migration: "id-1", Serves: true}
+	}
+	o.Owner.Peer = to.Machine
 	return nil
 }
 
 func (w *world) copyStep(s *Step, o, r *schema.FoundAccount) error {
 	if r.Owner.State == schema.StatePrepared { // polls the origin, which has voided its token
-		r.Owner = schema.Ownership{State: schema.StateStaged, Migration: "id-1", Epoch: s.Epoch}
+		r.Owner = schema.Ownership{State: schema.StateStaged, Migration: "id-1", Epoch: s.Epoch, Peer: r.Owner.Peer}
 	}
 	if r.Owner.State != schema.StateStaged || r.Owner.Epoch != s.Epoch {
 		return fmt.Errorf("receiver is %+v", r.Owner)
@@ -230,12 +253,12 @@ func (w *world) switchOver(s *Step, half bool, o, r *schema.FoundAccount) error 
 		if o.Owner.State != schema.StateFrozen || o.Owner.Epoch != s.Epoch {
 			return fmt.Errorf("switch from %+v", o.Owner)
 		}
-		o.Owner = schema.Ownership{State: schema.StateMoved, Migration: "id-1", Epoch: s.Epoch + 1}
+		o.Owner = schema.Ownership{State: schema.StateMoved, Migration: "id-1", Epoch: s.Epoch + 1, Peer: o.Owner.Peer}
 		if half {
 			return nil
 		}
 	}
-	r.Owner = schema.Ownership{State: schema.StateActive, Migration: "id-1", Epoch: s.Epoch + 1, Serves: true}
+	r.Owner = schema.Ownership{State: schema.StateActive, Migration: "id-1", Epoch: s.Epoch + 1, Serves: true, Peer: r.Owner.Peer}
 	r.Copied = nil
 	w.remember(MigratedID(s.Account, s.Epoch+1), schema.FactMigrated, s.Account, schema.MigratedFact{Epoch: s.Epoch + 1, To: s.To})
 	return nil
@@ -286,6 +309,12 @@ func (w *world) seal(s *Step) error {
 		o := a.Owner
 		if !(o.State == schema.StateMoved && o.Confirmed || o.State == schema.StateStaged || o.State == schema.StateRetired) {
 			return fmt.Errorf("sealed with %s %s", a.Name, o.State)
+		}
+		for i := range w.cfg.Migration.Stays {
+			st := &w.cfg.Migration.Stays[i]
+			if st.Account == a.Name && st.Action == "archive" && w.s.Can[schema.CanRetire] && !slices.ContainsFunc(w.facts, func(f schema.Fact) bool { return f.ID == DisposedAccountID(a.Name) }) {
+				return fmt.Errorf("sealed without an archive of %s", a.Name)
+			}
 		}
 		if !slices.Contains(s.Objects, fmt.Sprintf("%s@%d", escape(a.Name), o.Epoch)) {
 			return fmt.Errorf("seal names %v, %s is at %d", s.Objects, a.Name, o.Epoch)

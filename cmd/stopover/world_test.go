@@ -52,13 +52,7 @@ migration "spring" {
 // world [NAME...] makes a source server with accounts, and the configuration
 // of their journey, at addresses of its own.
 func makeWorld(ts *testscript.TestScript, _ bool, names []string) {
-	address, port := "", 0
-	for address == "" {
-		a, p := fmt.Sprintf("127.%d.%d", 2+rand.IntN(250), rand.IntN(256)), 10000+2*rand.IntN(10000)
-		if free(a+".1", p) && free(a+".1", p+1) && free(a+".2", p) && free(a+".2", p+1) {
-			address, port = a, p
-		}
-	}
+	address, port := freeAddress()
 	config := strings.NewReplacer("ADDRESS", address, "PORT", fmt.Sprint(port), "MAIL", fmt.Sprint(port+1)).Replace(worldConfig)
 	write(ts, "main.stopover.hcl", config)
 	server, err := json.Marshal(map[string]any{"name": "client", "architecture": "2019", "http_port": port, "smtp_port": port + 1,
@@ -69,6 +63,30 @@ func makeWorld(ts *testscript.TestScript, _ bool, names []string) {
 	ts.Check(os.MkdirAll(ts.MkAbs("client/accounts"), 0o755))
 	for i, n := range names {
 		addAccount(ts, n, fmt.Sprintf("site%d.example", i), 20)
+	}
+}
+
+// freeAddress chooses three bytes of a loopback address and a port, so that .1
+// and .2 have that port and the next one free.
+func freeAddress() (string, int) {
+	for {
+		a, p := fmt.Sprintf("127.%d.%d", 2+rand.IntN(250), rand.IntN(256)), 10000+2*rand.IntN(10000)
+		if free(a+".1", p) && free(a+".1", p+1) && free(a+".2", p) && free(a+".2", p+1) {
+			return a, p
+		}
+	}
+}
+
+// quickstart copies examples/quickstart, at other addresses and ports, so that
+// several tests can run at once.
+func copyQuickstart(ts *testscript.TestScript, _ bool, _ []string) {
+	from := ts.Getenv("QUICKSTART")
+	ts.Check(os.CopyFS(ts.MkAbs("."), os.DirFS(from)))
+	address, port := freeAddress()
+	for _, f := range []string{"main.stopover.hcl", "client/server.json"} {
+		text := strings.NewReplacer("127.20.26", address, "8080", fmt.Sprint(port), "8025", fmt.Sprint(port+1),
+			"address = \"", fmt.Sprintf("http_port = %d\n  smtp_port = %d\n  address = \"", port, port+1)).Replace(ts.ReadFile(f))
+		write(ts, f, text)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stopover/stopover/providers"
@@ -38,17 +39,25 @@ func (a *Agent) present(account string) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range names {
-		if n == account {
-			return nil
-		}
+	if slices.Contains(names, account) {
+		return nil
 	}
 	return fmt.Errorf("%w: there is no account %s on this server", providers.ErrRefused, schema.QuoteName(account))
 }
 
 func (a *Agent) stage(_ context.Context, q *accountRequest) (*nothing, error) {
 	defer a.lock(q.Account)()
-	if err := a.keeper.Stage(q.Term, q.Account, q.Epoch, peerOf(q.Peer)); err != nil {
+	stage := a.keeper.Stage
+	if a.keeper.Status(q.Account).Record.State == ownership.Unmanaged {
+		names, err := a.host.Accounts()
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(names, q.Account) {
+			stage = a.keeper.StageNew
+		}
+	}
+	if err := stage(q.Term, q.Account, q.Epoch, peerOf(q.Peer)); err != nil {
 		return nil, refused(err)
 	}
 	a.setDoors(q.Account) // closed, durably, before there is anything to open

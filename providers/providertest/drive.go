@@ -76,7 +76,8 @@ func (p *Driver) identify() {
 }
 
 // Owner is a server's ownership ability; Copier, below, its copying one.
-func (p *Driver) Owner(side Side) providers.Owner       { return p.Servers[side].Abilities().Owner }
+func (p *Driver) Owner(side Side) providers.Owner { return p.Servers[side].Abilities().Owner }
+
 // Copier is what a server does for copies.
 func (p *Driver) Copier(side Side) providers.Copier     { return p.Servers[side].Abilities().Copier }
 func (p *Driver) machine(side Side) providers.Machine   { return p.Servers[side].Abilities().Machine }

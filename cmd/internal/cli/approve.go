@@ -55,7 +55,9 @@ so it never holds for a newer copy. Before there is evidence it is refused.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&by, "by", setup.By(), "who approves")
+	c.ValidArgsFunction = p.completing(openGates)
+	c.Flags().StringVar(&by, "by", setup.By(), "who approves; you, on this machine, by default")
+	c.Flags().Lookup("by").DefValue = "" // help is the same everywhere
 	c.Flags().StringVar(&note, "note", "", "why, for the record")
 	c.Flags().StringVar(&at, "at", "", "when it was approved, as 2026-11-23T22:00:00Z; default now")
 	c.Flags().StringVar(&evidence, "evidence", "", "digest that was looked at; refused when the gate shows another one")

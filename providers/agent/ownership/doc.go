@@ -72,6 +72,7 @@
 //	moved       commit        moved       token
 //	moved       confirm       moved       authentic fresh seen-owner
 //	staged      confirm       staged      authentic fresh seen-owner
+//	unmanaged   stage         staged      term unsealed absent peer fits
 //	unknown     stage         staged      term unsealed peer fits
 //	staged      stage         staged      term migration unsealed idle monotonic peer same-peer fits
 //	moved       stage         staged      term migration unsealed idle monotonic peer same-peer fits confirmed
@@ -148,6 +149,7 @@
 //	harmless      the peer holds nothing that could be activated
 //	lost-peer     the machine named is the peer (F9)
 //	covered       the token is one that the asker's new record voids (F12)
+//	absent        the agent has just seen that the system has no such account
 //	reinstalled   this server has no accounts from before Stopover
 //	member        the account lives here or is known here
 //	empty         every account is gone from here for certain (F5)

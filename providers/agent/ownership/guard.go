@@ -52,6 +52,7 @@ const (
 	GuardHarmless    Guard = "harmless"     // the peer holds nothing that could be activated
 	GuardLostPeer    Guard = "lost-peer"    // the machine named is the peer (F9)
 	GuardCovered     Guard = "covered"      // the token is one that the asker's new record voids (F12)
+	GuardAbsent      Guard = "absent"       // the agent has just seen that the system has no such account
 	GuardReinstalled Guard = "reinstalled"  // this server has no accounts from before Stopover
 	GuardMember      Guard = "member"       // the account lives here or is known here
 	GuardEmpty       Guard = "empty"        // every account is gone from here for certain (F5)
@@ -99,6 +100,7 @@ type call struct {
 	peer    Peer
 	digest  string
 	receipt *Receipt
+	absent  bool
 	answer  *Answer
 	ask     *Question
 }
@@ -143,5 +145,15 @@ var guards = map[Guard]func(*Keeper, *call) string{
 	GuardHarmless:    guardHarmless,
 	GuardLostPeer:    guardLostPeer,
 	GuardCovered:     guardCovered,
+	GuardAbsent:      guardAbsent,
 	GuardReinstalled: guardReinstalled,
+}
+
+// guardAbsent: on a server known since the beginning an account without a
+// record lives there, unless the agent has looked and found no such account.
+func guardAbsent(_ *Keeper, c *call) string {
+	if !c.absent {
+		return "this server had accounts before: no record means that the account lives here"
+	}
+	return ""
 }

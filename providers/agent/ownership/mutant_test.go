@@ -106,6 +106,7 @@ func redundant() map[Guard]string {
 		GuardOpen:        "a stream opened during a prepare is caught by drained at the write",
 		GuardDigest:      "a replay with another digest returns the first receipt at most",
 		GuardSuccessor:   "a token belongs to one epoch",
+		GuardAbsent:      "no run here stages an account on the server where it lives; TestRows holds the refusal",
 		GuardReinstalled: "a stub over a copy that was given up points to its owner all the same",
 	}
 }

@@ -8,9 +8,21 @@ import "fmt"
 // and where it was, once its new owner was seen (F4). On a server known since
 // the beginning an account without a record lives here and is refused.
 func (k *Keeper) Stage(term uint64, account string, epoch uint64, peer Peer) error {
+	return k.stage(term, account, epoch, peer, false)
+}
+
+// StageNew is Stage for an account that the agent has just seen not to exist on
+// this system: only so can a server that had accounts before Stopover came
+// receive another one.
+func (k *Keeper) StageNew(term uint64, account string, epoch uint64, peer Peer) error {
+	return k.stage(term, account, epoch, peer, true)
+}
+
+func (k *Keeper) stage(term uint64, account string, epoch uint64, peer Peer, absent bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c := k.call(EventStage, account, Staged)
+	c.absent = absent
 	c.term, c.epoch, c.peer = term, epoch, peer
 	c.next = c.rec.meet(peer)
 	n := &c.next

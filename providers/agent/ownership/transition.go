@@ -84,6 +84,7 @@ var transitions = []Transition{
 	{Moved, EventConfirm, Moved, confirmGuards},
 	{Staged, EventConfirm, Staged, confirmGuards},
 
+	{Unmanaged, EventStage, Staged, []Guard{GuardTerm, GuardUnsealed, GuardAbsent, GuardPeer, GuardFits}},
 	{Unknown, EventStage, Staged, []Guard{GuardTerm, GuardUnsealed, GuardPeer, GuardFits}},
 	{Staged, EventStage, Staged, stageGuards},
 	{Moved, EventStage, Staged, append(slices.Clip(stageGuards), GuardConfirmed)},

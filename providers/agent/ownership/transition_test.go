@@ -306,7 +306,27 @@ func receiverRows() []rowCase {
 		}
 	}
 	begin := func(r *rig) { r.n++; r.ok(r.k[1].PrepareBegin(r.term, "shop", r.token(), 0)) }
-	var rows []rowCase
+	// On server 0, known since the beginning, an account that does not exist.
+	onto := func(term uint64, p Peer) func(*rig) error {
+		return func(r *rig) error {
+			p := p
+			if p.Machine == "" {
+				p.Machine = r.peer(1).Machine
+			}
+			if p.Credential == "same" {
+				p = r.peer(1)
+			}
+			return r.k[0].StageNew(r.term+term, "shop", 0, p)
+		}
+	}
+	rows := []rowCase{
+		{Unmanaged, EventStage, Staged, "", onto(0, Peer{Credential: "same"})},
+		{Unmanaged, EventStage, Staged, GuardTerm, onto(1, Peer{Credential: "same"})},
+		{Unmanaged, EventStage, Staged, GuardUnsealed, func(r *rig) error { r.sealFlag(0); return onto(0, Peer{Credential: "same"})(r) }},
+		{Unmanaged, EventStage, Staged, GuardAbsent, func(r *rig) error { return r.stage(0, r.term, 0) }},
+		{Unmanaged, EventStage, Staged, GuardPeer, onto(0, Peer{})},
+		{Unmanaged, EventStage, Staged, GuardFits, onto(0, big())},
+	}
 	for _, from := range []State{Unknown, Staged, Moved} {
 		set := map[State]func(*rig) int{
 			Unknown: func(*rig) int { return 1 },
