@@ -249,6 +249,10 @@ func lawGates(t failer, p *Plan) {
 		}
 	}
 	for _, g := range p.Gates {
+		what, _, ok := cutGate(string(g.ID))
+		if !ok || !slices.ContainsFunc(gateKinds, func(k gateKind) bool { return k.what == what }) {
+			t.Fatalf("an approval of gate %s would be a stray one", g.ID)
+		}
 		s := steps[g.ID]
 		delete(steps, g.ID)
 		switch {

@@ -219,10 +219,16 @@ func (b *builder) allHome() bool {
 	return b.every(func(a *account) bool { return a.found == sideHome })
 }
 
-// cannot tells why a step is a gate.
+// cannot tells why a step is a gate; once for gates of a kind that follow each
+// other.
 func (b *builder) cannot(p *place, c schema.Capability, gate string) {
 	if p.can(c) {
 		return // the process wants it by hand
+	}
+	if n := len(b.findings); n > 0 {
+		if f := &b.findings[n-1]; f.Code == codeCannotGate && f.Server == p.name && f.Object == string(c) {
+			return
+		}
 	}
 	b.report(codeCannotGate, "", p.name, string(c), p.name+" cannot "+string(c)+" by itself ("+p.why(c)+"): "+gate+" is a gate")
 }

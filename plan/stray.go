@@ -45,7 +45,7 @@ var gateKinds = []gateKind{
 // whoever gave them believes that something was approved.
 func (b *builder) strayApprovals() {
 	ids := map[string]bool{} // by command?
-	for _, id := range slices.Collect(maps.Keys(b.past.approvals)) {
+	for id := range b.past.approvals {
 		ids[id] = true
 	}
 	for i := range b.mig.Approvals {
@@ -167,10 +167,10 @@ func (b *builder) objects(of gateOf) []string {
 }
 
 // nearest returns the one of a list that a word was probably to be: the one
-// with the fewest changes, the first of those that are alike, and none if every
-// third letter would have to change.
+// with the fewest changes, the first of those that are alike, and none if more
+// than every third letter would have to change.
 func nearest(word string, list []string) string {
-	best, least := "", len(word)/3+1
+	best, least := "", (len(word)+2)/3+1
 	if e := escape(word); slices.Contains(list, e) {
 		return e // it was written as it is, not as ids have it
 	}

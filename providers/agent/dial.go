@@ -101,8 +101,8 @@ func (r *streamReader) Read(p []byte) (int, error) {
 		}
 		var c chunk
 		if err := r.st.RecvMsg(&c); err != nil {
-			if errors.Is(err, io.EOF) {
-				return 0, io.EOF
+			if errors.Is(err, io.EOF) { // without the mark something is missing
+				return 0, io.ErrUnexpectedEOF
 			}
 			return 0, r.fail(err)
 		}

@@ -213,7 +213,10 @@ func (h *Host) openHere(account string, epoch uint64, current func() bool) error
 	if err != nil {
 		return errors.Join(err, h.set(account, front.Mode{Kind: front.Closed}))
 	}
-	if err := errors.Join(h.keepDomains(account), h.set(account, front.Mode{Kind: front.Hold, Epoch: epoch})); err != nil {
+	if err := h.keepDomains(account); err != nil { // a full disk must not keep the account closed
+		h.log.Warn("note the names of its domains", "account", account, "error", err)
+	}
+	if err := h.set(account, front.Mode{Kind: front.Hold, Epoch: epoch}); err != nil {
 		return err
 	}
 	h.opening.Go(func() { h.finishOpening(account, a, epoch, current) })
@@ -433,7 +436,11 @@ func (h *Host) writeDomains(account string, names []string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, esc), []byte(strings.Join(names, "\n")), 0o600, renameio.WithTempDir(dir))
+	text := []byte(strings.Join(names, "\n"))
+	if have, err := os.ReadFile(filepath.Join(dir, esc)); err == nil && string(have) == string(text) {
+		return nil
+	}
+	return errors.Join(renameio.WriteFile(filepath.Join(dir, esc), text, 0o600, renameio.WithTempDir(dir)), syncDir(dir))
 }
 
 // copiedFile holds what of a staged copy was brought to which epoch.

@@ -27,7 +27,7 @@ func TestCorruptRecord(t *testing.T) {
 	d, w := drive(t, self(t), shop(), providertest.Account{Name: "other", Domain: "other.example"}, providertest.Account{Name: "calm", Domain: "calm.example"})
 	d.Join("shop", source, 0)
 	d.Join("other", source, 0)
-	record := w.recordFiles(source, "account%2Fshop")[0]
+	record := w.recordFiles(source, "account%2fshop")[0]
 	for slot := range 2 {
 		w.Kill(source)
 		w.hurt(record, slot)
@@ -39,7 +39,7 @@ func TestCorruptRecord(t *testing.T) {
 	}
 	whole, err := os.ReadFile(record)
 	w.must(err)
-	foreign, err := os.ReadFile(w.recordFiles(source, "account%2Fother")[0])
+	foreign, err := os.ReadFile(w.recordFiles(source, "account%2fother")[0])
 	w.must(err)
 	for name, content := range map[string][]byte{"truncated": whole[:100], "empty": nil, "of another account": foreign, "noise": make([]byte, len(whole))} {
 		w.Kill(source)

@@ -63,6 +63,7 @@ A later apply moves them again.`,
 		},
 	}
 	flags.add(c)
+	c.ValidArgsFunction = p.completing(movable)
 	c.Flags().BoolVar(&dry, "plan", false, "only show the steps")
 	return c
 }

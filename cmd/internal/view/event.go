@@ -68,7 +68,13 @@ func (v *View) finished(e apply.Event, name string) {
 	} else if e.Duration >= time.Millisecond {
 		facts = append(facts, took(e.Duration))
 	}
-	v.line("  %s %s %s", v.style.green("✓"), padded(name, 58), v.style.faint(strings.Join(facts, ", ")))
+	cost := strings.Join(facts, ", ")
+	if n := len([]rune(name)); n > 58 && n+len(cost) > 75 {
+		v.line("  %s %s", v.style.green("✓"), wrap(name, 80, "    "))
+		v.line("    %s %s", padded("", 58), v.style.faint(cost))
+		return
+	}
+	v.line("  %s %s %s", v.style.green("✓"), padded(name, 58), v.style.faint(cost))
 }
 
 // showProgress: a terminal has one line that moves, a log gets a line every
@@ -101,7 +107,7 @@ func (v *View) showProgress(e apply.Event) {
 		v.progress.shown = true
 		return
 	}
-	v.line("    %s", text)
+	v.line("    %s", wrap(text, 80, "    "))
 }
 
 // eventMessage is an event for programs, in the manner of Terraform's stream.

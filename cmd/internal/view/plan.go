@@ -110,7 +110,7 @@ func (v *View) findings(p *plan.Plan) {
 		}
 	}
 	if len(p.Findings) > 0 {
-		v.line("")
+		v.gap()
 	}
 }
 
@@ -141,7 +141,7 @@ func (v *View) phase(p *plan.Plan, ph plan.PhaseState) {
 	case plan.PhaseAbsent:
 		return
 	case plan.PhaseDone:
-		v.line("  %s %s", v.style.green("✓"), padded(ph.Name, 10))
+		v.line("  %s %s", v.style.green("✓"), ph.Name)
 		return
 	}
 	mark := " "
@@ -239,7 +239,8 @@ func (v *View) altered(p *plan.Plan) {
 	if len(p.Altered) == 0 {
 		return
 	}
-	v.line("\n%s", v.style.bold("Will not arrive as it was:"))
+	v.gap()
+	v.line("%s", v.style.bold("Will not arrive as it was:"))
 	for _, a := range p.Altered {
 		v.line("  ~ %s", wrap(about(a.Account)+clean(a.Object)+": "+clean(a.From)+" → "+clean(a.To)+" ("+clean(a.Why)+")", 80, "    "))
 	}
@@ -249,10 +250,11 @@ func (v *View) altered(p *plan.Plan) {
 func (v *View) gates(p *plan.Plan) {
 	open := p.Waiting()
 	if len(open) == 0 {
-		v.line("")
+		v.gap()
 		return
 	}
-	v.line("\n%s", v.style.bold("Waiting for somebody:"))
+	v.gap()
+	v.line("%s", v.style.bold("Waiting for somebody:"))
 	for i := range open {
 		if i == mostGates && !v.verbose && len(open) > mostGates+1 {
 			v.line("  … and %s more; --verbose shows all", number(int64(len(open)-i)))
@@ -279,7 +281,8 @@ func (v *View) gate(g *plan.Gate) {
 
 // steps lists every step with its id, for whoever wants to know exactly.
 func (v *View) steps(p *plan.Plan) {
-	v.line("\n%s", v.style.bold("Every step:"))
+	v.gap()
+	v.line("%s", v.style.bold("Every step:"))
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		mark := "+"

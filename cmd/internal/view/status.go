@@ -108,6 +108,7 @@ func (v *View) Status(p *plan.Plan, inv *schema.Inventory, past plan.Past) {
 	for _, name := range []string{m.Source, m.Transit} {
 		v.box(p, inv.Servers[name], name)
 	}
+	v.gap()
 	v.findings(p)
 	v.gates(p)
 	v.next(p)
@@ -167,7 +168,8 @@ func (v *View) Concluded(p *plan.Plan) {
 		return
 	}
 	if len(p.Steps) == 0 && len(p.Waiting()) == 0 {
-		v.line("\n%s", v.verdict(p))
+		v.gap()
+		v.line("%s", wrap(v.verdict(p), 80, ""))
 		return
 	}
 	v.findings(p)

@@ -34,6 +34,7 @@ type View struct {
 	verbose  bool
 	style    style
 	progress progress
+	gapped   bool // the last line is empty
 }
 
 // New makes a view. Colours and moving lines are for terminals only.
@@ -68,7 +69,16 @@ func newStyle(on bool) style {
 }
 
 func (v *View) line(format string, args ...any) {
-	fmt.Fprintf(v.out, format+"\n", args...)
+	s := fmt.Sprintf(format, args...)
+	v.gapped = s == "" || strings.HasSuffix(s, "\n")
+	fmt.Fprintln(v.out, s)
+}
+
+// gap prints an empty line, unless there is one already.
+func (v *View) gap() {
+	if !v.gapped {
+		v.line("")
+	}
 }
 
 // document prints one JSON document.

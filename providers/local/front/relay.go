@@ -82,6 +82,14 @@ func (s *session) relay(ctx context.Context, mode Mode, t transaction, m *messag
 	}
 	reply, err := w.CloseWithResponse()
 	if err != nil {
+		var e *smtp.SMTPError
+		if !errors.As(err, &e) {
+			// The peer has the whole message and its word is lost. Any answer would
+			// claim to know what became of it, so the sender gets none, as if it had
+			// spoken to the peer itself.
+			s.front.log.Warn("relay mail", "error", err, "answer", "none")
+			_ = s.client.Close()
+		}
 		return s.peerAnswer(err)
 	}
 	return answer(250, smtp.EnhancedCode{2, 0, 0}, strings.TrimPrefix(reply.StatusText, "2.0.0 "))

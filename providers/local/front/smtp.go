@@ -23,6 +23,7 @@ const hopName = "stopover-hop-"
 // still runs: that one works on a transaction which it has taken away.
 type session struct {
 	front  *Front
+	client net.Conn
 	remote string
 	helo   string
 	hop    bool
@@ -63,7 +64,7 @@ func (t transaction) drop() {
 }
 
 func (f *Front) newSession(c *smtp.Conn) (smtp.Session, error) {
-	s := &session{front: f, helo: c.Hostname()}
+	s := &session{front: f, client: c.Conn(), helo: c.Hostname()}
 	if host, _, err := net.SplitHostPort(c.Conn().RemoteAddr().String()); err == nil {
 		s.remote = host
 	}
