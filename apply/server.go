@@ -111,18 +111,35 @@ func (x *run) inherit(ctx context.Context, source *server, seal schema.Seal) err
 // Whether it took them over from the sealed machine it knows itself, and refuses
 // otherwise.
 func (x *run) movedTo(ctx context.Context, on *server, epochs map[string]uint64) (map[string]uint64, error) {
-	found, err := on.opened.Survey(ctx, providers.SurveyOptions{})
+	found, err := on.look(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look for what server %s took over: %w", schema.QuoteName(on.name), err)
 	}
 	moved := map[string]uint64{}
 	for _, a := range found.Accounts {
 		epoch, sealed := epochs[a.Name]
-		if sealed && a.Owner.Migration == x.migration && (a.Owner.State == schema.StateActive || a.Owner.State == schema.StateFrozen) {
+		switch {
+		case !sealed || a.Owner.Migration != x.migration:
+		case a.Owner.State == schema.StateActive || a.Owner.State == schema.StateFrozen:
 			moved[a.Name] = epoch
+		default:
+			return nil, fmt.Errorf("%s is %s on server %s, which should own it: plan again", schema.QuoteName(a.Name), a.Owner.State, schema.QuoteName(on.name))
 		}
 	}
 	return moved, nil
+}
+
+// look surveys a server that has to be there: one that does not answer is in an
+// inventory with its error, and must not be taken for an empty one.
+func (s *server) look(ctx context.Context) (*schema.FoundServer, error) {
+	found, err := s.opened.Survey(ctx, providers.SurveyOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if found.Presence != schema.Present {
+		return nil, fmt.Errorf("server %s is %s %s: %w", schema.QuoteName(s.name), found.Presence, found.Error, providers.ErrUnreachable)
+	}
+	return found, nil
 }
 
 // epochsOf reads the accounts that a seal is about: name@epoch, names escaped.
@@ -154,7 +171,7 @@ func (x *run) sealed(ctx context.Context, s *server) (number uint64, machine str
 	if seal.Number > 0 {
 		return seal.Number, s.identity.Machine, nil
 	}
-	found, err := s.opened.Survey(ctx, providers.SurveyOptions{})
+	found, err := s.look(ctx)
 	if err != nil {
 		return 0, "", fmt.Errorf("look for the seal of server %s: %w", schema.QuoteName(s.name), err)
 	}
@@ -193,14 +210,31 @@ func (x *run) reinstall(ctx context.Context, s *plan.Step) (done, error) {
 		return done{}, err
 	}
 	if !x.isOther(ctx, source, machine) {
-		if err := source.can.Machine.Reinstall(ctx, source.term, seal, machine, x.architecture()); err != nil {
+		if err := source.can.Machine.Reinstall(ctx, source.term, seal, machine, x.architecture()); err != nil && !errors.Is(err, providers.ErrUnreachable) {
 			return done{}, fmt.Errorf("reinstall server %s: %w", schema.QuoteName(source.name), err)
 		}
 	}
-	if err := x.await(ctx, source.name); err != nil {
+	if err := x.awaitOther(ctx, source, machine); err != nil {
 		return done{}, fmt.Errorf("after the reinstallation: %w", err)
 	}
 	return x.reinstalled(s, machine)
+}
+
+// awaitOther claims the machine that comes out of a reinstallation. The old one
+// may answer for a moment longer: it has the order and is about to end.
+func (x *run) awaitOther(ctx context.Context, s *server, old string) error {
+	began := x.clock.Now()
+	pauses := x.settings.pauses()
+	for {
+		err := x.await(ctx, s.name)
+		now, e := x.server(s.name)
+		if e != nil || err != nil || now.identity.Machine != old || x.since(began) > x.settings.Patience {
+			return errors.Join(err, e)
+		}
+		if err := x.sleep(x.soft, pauses.NextBackOff()); err != nil {
+			return err
+		}
+	}
 }
 
 // isOther says whether a server is another machine already: the answer to an

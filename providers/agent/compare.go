@@ -123,6 +123,11 @@ func (a *Agent) digest(ctx context.Context, q *digestRequest) (*sideDigest, erro
 func (d *sideDigest) addTrees(trees map[string]*compare.Tree) {
 	for part, t := range trees {
 		d.Parts[part] = hex.EncodeToString(t.Summary.Digest[:])
+		if t.Summary.Entries == 0 {
+			// A part that an account does not have is an empty directory here, a
+			// missing one there: when it was made says nothing.
+			d.Parts[part] = "empty"
+		}
 		d.Hashed += t.Summary.HashedBytes
 	}
 }

@@ -25,6 +25,10 @@ func (a *Agent) pair(_ context.Context, q *accountRequest) (*nothing, error) {
 			return nil, err
 		}
 	}
+	// A part that the account does not have is an empty one from here on.
+	if _, err := a.host.Place(q.Account, true); err != nil {
+		return nil, err
+	}
 	if err := a.keeper.Pair(q.Term, q.Account, q.Epoch, peerOf(q.Peer)); err != nil {
 		return nil, refused(err)
 	}
@@ -249,6 +253,9 @@ func (a *Agent) stub(_ context.Context, q *accountRequest) (*nothing, error) {
 		s.Record.State == ownership.Staged && s.Record.Peer.Machine == q.Peer.Machine {
 		return &nothing{}, nil // done before
 	}
+	if err := a.keeper.CheckTerm(q.Term); err != nil {
+		return nil, refused(err)
+	}
 	// The domains are durable before the record is: a redirect without names
 	// would turn visitors and mail away for good.
 	if err := a.host.Redirects(q.Account, q.Domains); err != nil {
@@ -264,6 +271,9 @@ func (a *Agent) stub(_ context.Context, q *accountRequest) (*nothing, error) {
 
 func (a *Agent) declareLost(ctx context.Context, q *accountRequest) (*nothing, error) {
 	defer a.lock(q.Account)()
+	if err := a.keeper.CheckTerm(q.Term); err != nil {
+		return nil, refused(err)
+	}
 	// Whoever answers is not lost, whatever the operator's tool could see.
 	if c, err := a.peers.to(a.keeper.Status(q.Account).Record.Peer.Agent); err == nil {
 		ask, cancel := context.WithTimeout(ctx, askTimeout)

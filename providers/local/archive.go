@@ -61,15 +61,16 @@ func writeTar(ctx context.Context, at, to string) (err error) {
 	}
 	defer root.Close()
 	w := tar.NewWriter(f)
-	if err := addFolder(ctx, w, root, "."); err != nil {
+	err = walk(ctx, root, ".", func(p string, _ fs.DirEntry) error { return addToTar(w, root, p) })
+	if err != nil {
 		return err
 	}
 	return errors.Join(w.Close(), f.Sync())
 }
 
-// addFolder adds what is below a folder. The walk is our own: that of package
-// fs refuses names that are not UTF-8.
-func addFolder(ctx context.Context, w *tar.Writer, root *os.Root, dir string) error {
+// walk visits what is below a folder, each folder before what is in it. It is
+// not that of package fs, which refuses names that are not UTF-8.
+func walk(ctx context.Context, root *os.Root, dir string, visit func(p string, e fs.DirEntry) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -84,11 +85,11 @@ func addFolder(ctx context.Context, w *tar.Writer, root *os.Root, dir string) er
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, e := range entries {
 		p := filepath.Join(dir, e.Name())
-		if err := addToTar(w, root, p); err != nil {
+		if err := visit(p, e); err != nil {
 			return err
 		}
 		if e.IsDir() {
-			if err := addFolder(ctx, w, root, p); err != nil {
+			if err := walk(ctx, root, p, visit); err != nil {
 				return err
 			}
 		}
@@ -167,9 +168,9 @@ func verifyTar(ctx context.Context, at, path string) (string, error) {
 	if _, err := io.Copy(whole, f); err != nil {
 		return "", err
 	}
-	err = fs.WalkDir(root.FS(), ".", func(p string, e fs.DirEntry, err error) error {
-		if err != nil || p == "." || archived[p] || e.Type()&fs.ModeSocket != 0 {
-			return err
+	err = walk(ctx, root, ".", func(p string, e fs.DirEntry) error {
+		if archived[p] || e.Type()&fs.ModeSocket != 0 {
+			return nil
 		}
 		return fmt.Errorf("%s is not in the archive: something still writes", schema.QuoteName(p))
 	})

@@ -36,8 +36,10 @@ func small(t *testing.T, which providertest.Side) harness {
 			t.Fatalf("mount a small disk: %v", err)
 		}
 		t.Cleanup(func() {
-			if err := errors.Join(syscall.Unmount(dir, 0), os.Remove(dir)); err != nil {
-				t.Errorf("unmount the small disk: %v", err)
+			// A process gives its lock up a moment before it is gone.
+			eventually(t, "the small disk is not busy", func() bool { return syscall.Unmount(dir, 0) == nil })
+			if err := os.Remove(dir); err != nil {
+				t.Error(err)
 			}
 		})
 		return dir

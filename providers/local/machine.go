@@ -344,6 +344,12 @@ func (h *Host) DisposeResidue(path, action string) (string, error) {
 	if err := root.Remove(rel); err != nil {
 		return "", err
 	}
+	// A directory that held nothing else is residue no more than its content.
+	for up := filepath.Dir(rel); up != "." && !ownEntry(up); up = filepath.Dir(up) {
+		if root.Remove(up) != nil {
+			break // not empty
+		}
+	}
 	if action == "discard" {
 		ref = ""
 	}

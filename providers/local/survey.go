@@ -198,6 +198,9 @@ func describe(out *schema.FoundAccount, d *description.Account) {
 
 func countFiles(ctx context.Context, dir string, out *schema.FoundAccount, name string) error {
 	l, found, err := files.Scan(ctx, dir, files.ScanOptions{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the account does not have this part
+	}
 	if err != nil {
 		return err
 	}
@@ -230,6 +233,9 @@ func severityOf(c files.Code) string {
 
 func countMail(ctx context.Context, dir string, out *schema.FoundAccount) error {
 	l, _, err := files.Scan(ctx, dir, files.ScanOptions{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -284,7 +290,7 @@ const sqliteExt = ".sqlite"
 // databaseNames lists the databases of a directory by name, sorted.
 func databaseNames(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var out []string
@@ -339,7 +345,7 @@ func strayEntries(dir string) ([]string, error) {
 // belong to it, anything else would be left behind.
 func strayDatabases(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var out []string

@@ -329,8 +329,13 @@ func (w *world) close() {
 			w.Kill(side)
 		}
 		killPrograms(w.dirs[side])
+		b, _ := os.ReadFile(filepath.Join(w.dirs[side], "server.log"))
+		for _, bad := range []string{"DATA RACE", "panic", "fatal error:"} {
+			if i := strings.Index(string(b), bad); i >= 0 {
+				w.t.Errorf("the process of %s: …%s", side, b[max(0, i-200):min(len(b), i+3000)])
+			}
+		}
 		if w.t.Failed() {
-			b, _ := os.ReadFile(filepath.Join(w.dirs[side], "server.log"))
 			w.t.Logf("log of %s: …%s", side, b[max(0, len(b)-2000):])
 		}
 	}

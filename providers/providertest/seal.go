@@ -131,7 +131,7 @@ func (p *Driver) bare() {
 func (p *Driver) stubbed(a Account, addresses []string) {
 	p.t.Helper()
 	p.twice("stub", func() error {
-		return p.Owner(Source).Stub(p.Ctx, p.Term, a.Name, 1, p.Peer(Transit, "a secret of the stub"), nil)
+		return p.Owner(Source).Stub(p.Ctx, p.Term, a.Name, 1, p.Peer(Transit, "a secret of the stub"), []string{a.Domain})
 	})
 	p.State(Source, a.Name, schema.StateMoved, 1)
 	p.Refused("serve while the other one does", p.machine(Source).Serve(p.Ctx, p.Term, addresses), providers.ErrRefused)

@@ -75,9 +75,10 @@ func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, na
 	if err != nil {
 		return nil, err
 	}
+	machines := machinesOf(left.Facts, name)
 	var done []string
 	for _, a := range left.Accounts {
-		if a.Owner.Peer == "" || a.Owner.Serves {
+		if !machines[a.Owner.Peer] || a.Owner.Serves {
 			continue
 		}
 		if err := owner.DeclareLost(ctx, claimed.Term, a.Name, a.Owner.Peer); err != nil {

@@ -32,8 +32,8 @@ var configurations = []configuration{
 	{"wrong way", "WRONGWAY LATE=1 MENU1=1"},
 }
 
-// parts are smaller worlds inside the ones above, or beside them with only the
-// messages late that a mutant needs (LATEMASK); each holds without a mutant.
+// parts are smaller worlds, with only the faults (and by LATEMASK the late
+// messages) that a mutant needs. Each is searched without a mutant too.
 var parts = []configuration{
 	{"plain", "MENU1=1"},
 	{"cycles", "MENU1=1 OPS2=1 MENU2=4 KILLS=1 LATE=1 WRITES=1"},

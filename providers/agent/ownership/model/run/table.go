@@ -64,6 +64,9 @@ func table() []testCase {
 	for _, r := range reachable {
 		all = append(all, testCase{name: "reach " + r.name, kind: reach, config: find(r.config), extra: "REACH_" + r.name, quick: true})
 	}
+	for _, c := range parts {
+		all = append(all, testCase{name: "part " + c.name, kind: safe, config: c})
+	}
 	for _, m := range mutants {
 		names := strings.Fields(m.names)
 		prefix := "mutant "
