@@ -86,7 +86,7 @@ func (b *builder) pair(a *account, phase string, from, to *place, after ...node)
 // know it yet, or knows the machine that was there before.
 func (b *builder) paired(a *account, from, to *place) bool {
 	owner, r := record(from.index[a.name]), record(to.index[a.name])
-	if !b.holds(r) || to.found.Machine != "" && owner.Peer != to.found.Machine {
+	if !b.holds(r) || to.found.Machine != "" && owner.Peer != to.found.Machine || owner.Pairing != r.Pairing {
 		return false
 	}
 	return r.State == schema.StateStaged && r.Epoch == a.real || r.State == schema.StatePrepared && r.Epoch == a.real+1

@@ -109,8 +109,11 @@ type Ownership struct {
 	Token     string `json:"token,omitempty"`
 	Peer      string `json:"peer,omitempty"` // machine identity
 	Confirmed bool   `json:"confirmed,omitempty"`
-	Serves    bool   `json:"serves"`
-	Blocker   string `json:"blocker,omitempty"` // fenced: the reason, for people
+	// Pairing is the same on both servers if they were paired to the end: a run
+	// may have died between telling one and the other. Empty: not known.
+	Pairing string `json:"pairing,omitempty"`
+	Serves  bool   `json:"serves"`
+	Blocker string `json:"blocker,omitempty"` // fenced: the reason, for people
 }
 
 // FoundAccount is an account on one server.

@@ -291,6 +291,7 @@ func ownershipOf(s ownership.Status) schema.Ownership {
 	o := schema.Ownership{
 		State: s.Record.State.String(), Migration: s.Record.Migration, Epoch: s.Record.Epoch,
 		Peer: s.Record.Peer.Machine, Confirmed: s.Record.Confirmed, Serves: s.Serves, Blocker: s.Record.Blocker,
+		Pairing: s.Pairing,
 	}
 	if !s.Record.Token.IsZero() {
 		o.Token = s.Record.Token.String()

@@ -115,10 +115,11 @@ func TestLongPath(t *testing.T) {
 	t.Parallel()
 	h := self(t)
 	h.where = func(t *testing.T, _ providertest.Side) string {
-		dir, err := os.MkdirTemp("", "pocket-")
+		base, err := os.MkdirTemp("", "pocket-")
+		dir := base
 		if err == nil {
-			t.Cleanup(func() { _ = os.RemoveAll(dir) })
-			dir = filepath.Join(dir, strings.Repeat("deep/", 10), strings.Repeat("long", 30))
+			t.Cleanup(func() { _ = os.RemoveAll(base) })
+			dir = filepath.Join(base, strings.Repeat("deep/", 10), strings.Repeat("long", 30))
 			err = os.MkdirAll(dir, 0o755)
 		}
 		if err != nil {

@@ -1,6 +1,8 @@
 package providertest
 
 import (
+	"errors"
+	"sync"
 	"testing"
 
 	"github.com/stopover/stopover/providers"
@@ -40,6 +42,36 @@ func testClaims(t *testing.T, h Harness) {
 		t.Errorf("the survey says %+v", f.Claim)
 	}
 	p.reads()
+}
+
+// testClaimDrains: when a claim is answered nothing of an older run writes any
+// more, and what it had under way says why it ended.
+func testClaimDrains(t *testing.T, h Harness) {
+	p := Start(t, h, big())
+	p.Join("shop", Source, 0)
+	o, was := p.Origin("shop", Source), p.Term
+	ended, moving := make(chan error, 1), make(chan struct{})
+	var once sync.Once
+	go func() {
+		_, err := p.Copier(Transit).Pull(p.Ctx, providers.PullRequest{Origin: o, Term: was, Part: "files", Pass: providers.PassBulk},
+			func(providers.Progress) { once.Do(func() { close(moving) }) })
+		once.Do(func() { close(moving) })
+		ended <- err
+	}()
+	<-moving
+	p.Claim("second")
+	before := p.w.Snapshot(Transit)
+	// The origin may have ended it first; then it says that it may be repeated,
+	// and the repetition learns why it may not.
+	if err := <-ended; err != nil && !errors.Is(err, providers.ErrSuperseded) && !errors.Is(err, providers.ErrTemporary) {
+		t.Errorf("the older run's pull ended with %v", err)
+	}
+	_, err := p.Copier(Transit).Pull(p.Ctx, providers.PullRequest{Origin: o, Term: was, Part: "files", Pass: providers.PassBulk}, nil)
+	p.Refused("a repetition of the older run's pull", err, providers.ErrSuperseded)
+	if after := p.w.Snapshot(Transit); before != after {
+		t.Error("the older run's pull wrote after the claim was answered")
+	}
+	p.completed()
 }
 
 // reads: an old run may still look.

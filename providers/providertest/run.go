@@ -12,6 +12,7 @@ func Run(t *testing.T, h Harness) {
 		{"survey", testSurvey},
 		{"claims", testClaims},
 		{"superseded", testSuperseded},
+		{"claim drains", testClaimDrains},
 		{"journey, every call twice", testJourney},
 		{"names", testNames},
 		{"refusals", testRefusals},

@@ -232,6 +232,7 @@ func (k *Keeper) Status(account string) Status {
 	s := Status{
 		Record: h.rec.public(), Serves: k.serves(h.rec), Pending: k.pending(h.rec),
 		Preparing: h.preparing, Streams: k.streaming(account), Note: h.note,
+		Pairing: pairing(h.rec.Peer.Credential),
 	}
 	if h.rec.State == Frozen {
 		s.DoorsClosed = h.closed

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"time"
 )
 
@@ -156,6 +157,17 @@ type Status struct {
 	Preparing   Token  // a prepare is under way; no data is accepted
 	Streams     int    // open data streams
 	Note        string // what last kept it closed, for people
+	// Pairing is the same on both servers of a pair if their newest credentials
+	// are, and tells nothing else about them; empty where there is none.
+	Pairing string
+}
+
+// pairing names a credential without giving it away.
+func pairing(credential string) string {
+	if credential == "" {
+		return ""
+	}
+	return hex.EncodeToString(mac(credential, "pairing", nil))[:16]
 }
 
 // mac signs fields under a credential. Every field is preceded by its length,
