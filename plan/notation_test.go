@@ -152,6 +152,8 @@ func parseAccount(t *testing.T, words []string) *schema.FoundAccount {
 			a.Owner.Migration = value
 		case key == "peer":
 			a.Owner.Peer = value
+		case key == "pairing":
+			a.Owner.Pairing = value
 		case key == "fenced":
 			a.Owner.Blocker = strings.ReplaceAll(value, "_", " ")
 		case key == "files":
