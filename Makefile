@@ -21,8 +21,12 @@ demo: build ## move two accounts out and home under load, on this machine
 	$(GO) build -trimpath -o $(BIN)/worker ./examples/worker
 	$(GO) run ./examples/demo -stopover $(BIN)/stopover -guestbook $(BIN)/guestbook -worker $(BIN)/worker
 
-test: ## run the tests
+ifeq ($(RACE),1)
+test: race
+else
+test: ## run the tests; RACE=1 with the race detector, as CI does
 	$(GO) test ./...
+endif
 
 # SQLite in Go under the race detector is some twenty times slower: of its two
 # packages the parts with goroutines run under it, all of them without it.
