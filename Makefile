@@ -63,7 +63,7 @@ model: ## check the model of the ownership protocol and its mutants with spin, t
 	$(GO) test -count=1 -run 'TestExplore|TestMutant' -v ./providers/agent/ownership
 
 deps: ## install what tests use beyond Go (Debian)
-	apt-get install -y --no-install-recommends spin gcc libc6-dev rsync attr
+	apt-get install -y --no-install-recommends spin gcc libc6-dev rsync sqlite3
 
 clean: ## remove what make made
 	rm -rf $(BIN)

@@ -218,3 +218,13 @@ func inbox(t *testing.T, dir string) []string {
 	}
 	return texts
 }
+
+// notHere skips a test that this machine cannot run, loudly; in CI that is a
+// failure.
+func notHere(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("cannot be tested here, and CI has to: %s", why)
+	}
+	t.Skipf("SKIPPED, NOT TESTED: %s", why)
+}

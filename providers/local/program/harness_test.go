@@ -220,7 +220,7 @@ func needs(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s", tool)
+			notHere(t, "needs "+tool)
 		}
 	}
 }
@@ -270,4 +270,14 @@ func (c *fakeClock) idle(t *testing.T) {
 		defer c.mu.Unlock()
 		return len(c.waits) > 0
 	})
+}
+
+// notHere skips a test that this machine cannot run, loudly; in CI that is a
+// failure.
+func notHere(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("cannot be tested here, and CI has to: %s", why)
+	}
+	t.Skipf("SKIPPED, NOT TESTED: %s", why)
 }

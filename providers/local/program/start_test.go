@@ -239,7 +239,7 @@ func pids(m *Manager, account string) map[string]int {
 
 func TestOwnUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		notHere(t, "needs root")
 	}
 	m := manager(t, Options{})
 	dir := accountDir(t)

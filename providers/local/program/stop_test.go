@@ -40,7 +40,7 @@ func TestStopAllEndsSurvivors(t *testing.T) {
 // With a user of its own even a process without any mark is found.
 func TestStopAllEndsSurvivorsByUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		notHere(t, "needs root")
 	}
 	needs(t, "setsid")
 	hidden := map[string]string{

@@ -35,7 +35,7 @@ func journalNaming(victim string, pages int64) []byte {
 // An account must not make an agent that is root delete files.
 func TestJournalThatNamesAVictim(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		notHere(t, "needs root")
 	}
 	for _, mode := range []string{"wal", "delete"} {
 		t.Run(mode, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestShmCutUnderTheAgent(t *testing.T) {
 // The rights are dropped on one thread only, and come back.
 func TestRightsStayOnTheThread(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		notHere(t, "needs root")
 	}
 	private := filepath.Join(t.TempDir(), "private")
 	if err := os.WriteFile(private, nil, 0o600); err != nil {

@@ -345,7 +345,7 @@ func chown(t *testing.T, m *move) {
 // As root, SQLite must not leave files that the account cannot open.
 func TestOwnerOfCompanions(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		notHere(t, "needs root")
 	}
 	m := newMove(t, "app.db")
 	m.create("wal", 10)
