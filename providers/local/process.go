@@ -78,11 +78,24 @@ func ensure(ctx context.Context, dir string, by starter) error {
 	if by.executable == "" {
 		return fmt.Errorf("pocket server %s does not run and there is no program to start it with: %w", dir, providers.ErrUnreachable)
 	}
-	started, err := start(dir, by.executable)
-	if err != nil {
-		return fmt.Errorf("start pocket server %s: %w", dir, err)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		started, err := start(dir, by.executable)
+		if err != nil {
+			return fmt.Errorf("start pocket server %s: %w", dir, err)
+		}
+		// Another process has the lock: one that another tool started, and answers
+		// soon, or one that is just ending, and then ours is still wanted.
+		if err = await(ctx, dir, started); !errors.Is(err, errRunning) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("pocket server %s: another process has its lock and does not answer: %w", dir, providers.ErrUnreachable)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	return await(ctx, dir, started)
 }
 
 // start starts the process in a session of its own, so that it outlives the
@@ -127,11 +140,11 @@ func await(ctx context.Context, dir string, ended <-chan error) error {
 		}
 		select {
 		case err := <-ended:
-			// Another tool may have started it at the same moment: then this
-			// one ended because the lock was taken, and the other answers soon.
 			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == exitRunning {
-				ended = nil
-				continue
+				if c, err := Dial(ctx, dir); err == nil {
+					return c.Close()
+				}
+				return errRunning
 			}
 			return fmt.Errorf("pocket server %s ended when it was started (%v), its log says: %s: %w", dir, err, tail(dir), providers.ErrUnreachable)
 		case <-ctx.Done():
