@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/stopover/stopover/schema"
@@ -44,10 +45,22 @@ func newEstimator(timings []Timing, proc *schema.Process) estimator {
 	return e
 }
 
+// spread is how much larger the largest measured step has to be than the
+// smallest before a slope between them means anything. Below that what differs
+// is the noise of the machine, and a line through it runs away with the size.
+const spread = 4
+
 // fit is the line of least squares through what was measured, kept from going
-// below zero at either end. The explicit conversions forbid fused operations,
+// below zero at either end, or the median where all was of about one size. The explicit conversions forbid fused operations,
 // so that each machine computes the same.
 func fit(list []Timing) line {
+	least, most := list[0].Bytes, list[0].Bytes
+	for _, t := range list {
+		least, most = min(least, t.Bytes), max(most, t.Bytes)
+	}
+	if most < spread*max(1, least) {
+		return line{base: median(list)}
+	}
 	n := float64(len(list))
 	var sx, sy float64
 	for _, t := range list {
@@ -70,6 +83,16 @@ func fit(list []Timing) line {
 		return line{perByte: my / mx}
 	}
 	return line{base: base, perByte: k}
+}
+
+// median is the middle duration, the lower one of two.
+func median(list []Timing) float64 {
+	took := make([]time.Duration, len(list))
+	for i, t := range list {
+		took[i] = t.Duration
+	}
+	slices.Sort(took)
+	return float64(took[(len(took)-1)/2])
 }
 
 func (l line) at(bytes int64) time.Duration {
