@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stopover/stopover/plan"
@@ -23,17 +24,19 @@ func (j *trip) has(id plan.ID) bool {
 // dies runs until the tool dies just before a call to a server.
 func (j *trip) dies(call, server string) {
 	j.t.Helper()
-	dead := false
+	var died atomic.Bool // parts of a copy are pulled side by side
 	j.w.setHook(func(when, s, c, _ string) error {
-		dead = dead || when == "before" && c == call && s == server
-		if dead {
+		if when == "before" && c == call && s == server {
+			died.Store(true)
+		}
+		if died.Load() {
 			return errDead
 		}
 		return nil
 	})
 	defer j.w.setHook(nil)
 	for range 8 {
-		if _, err := j.once(context.Background()); dead {
+		if _, err := j.once(context.Background()); died.Load() {
 			if ExitCode(err) != ExitError {
 				j.t.Fatalf("a dead tool: %v", err)
 			}

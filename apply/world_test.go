@@ -280,7 +280,8 @@ func (w *world) serve(m *machine, rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for range 2 {
-		for m.rec(account).state == schema.StateFrozen && r.Context().Err() == nil {
+		// Between commit and activation they wait too, as at a real front.
+		for (m.rec(account).state == schema.StateFrozen || m.rec(account).state == schema.StatePrepared) && r.Context().Err() == nil {
 			w.changed.Wait()
 		}
 		if m.rec(account).serves() {

@@ -59,7 +59,8 @@ func (a *Agent) pull(st grpc.ServerStream) error {
 		return err
 	}
 	defer p.origin.close()
-	p.report = throttled(st)
+	reporter := &reporter{st: st}
+	p.report = reporter.progress
 	began := time.Now()
 	if err := p.run(ctx); err != nil {
 		if cause := context.Cause(ctx); cause != nil && st.Context().Err() == nil {
@@ -68,22 +69,35 @@ func (a *Agent) pull(st grpc.ServerStream) error {
 		return err
 	}
 	p.out.Duration = time.Since(began)
-	return st.SendMsg(&pullEvent{Done: &p.out})
+	return reporter.finish(&p.out)
 }
 
-// throttled sends progress a few times a second and never fails: a pull does
-// not end because nobody looks.
-func throttled(st grpc.ServerStream) func(providers.Progress) {
-	var mu sync.Mutex
-	var last time.Time
-	return func(p providers.Progress) {
-		mu.Lock()
-		defer mu.Unlock()
-		if now := time.Now(); now.Sub(last) > 200*time.Millisecond {
-			last = now
-			_ = st.SendMsg(&pullEvent{Progress: &p})
-		}
+// reporter sends what a pull tells the tool, one message at a time: progress
+// comes from whatever goroutine copies, and none may follow the last word.
+type reporter struct {
+	mu   sync.Mutex
+	st   grpc.ServerStream
+	last time.Time
+	done bool
+}
+
+// progress is sent a few times a second and never fails: a pull does not end
+// because nobody looks.
+func (r *reporter) progress(p providers.Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := time.Now(); !r.done && now.Sub(r.last) > 200*time.Millisecond {
+		r.last = now
+		_ = r.st.SendMsg(&pullEvent{Progress: &p})
 	}
+}
+
+// finish sends the last word.
+func (r *reporter) finish(p *providers.Pulled) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done = true
+	return r.st.SendMsg(&pullEvent{Done: p})
 }
 
 func (p *puller) run(ctx context.Context) error {
@@ -158,7 +172,7 @@ func (p *puller) exchange(ctx context.Context, q *sendRequest, tell func(io.Writ
 	if ready.Tell {
 		w := &streamWriter{st: st}
 		if err := tell(w); err != nil {
-			return nil, err
+			return nil, drained(st, fail, err)
 		}
 		if err := w.Close(); err != nil {
 			return nil, drained(st, fail, err)
