@@ -303,7 +303,7 @@ func (x *run) release(ctx context.Context, s *plan.Step) (done, error) {
 // copiesOn are the accounts of which a server holds an inactive copy of this
 // migration. The server itself has the last word on each.
 func (x *run) copiesOn(ctx context.Context, on *server) ([]string, error) {
-	found, err := on.opened.Survey(ctx, providers.SurveyOptions{})
+	found, err := on.look(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look for copies on server %s: %w", schema.QuoteName(on.name), err)
 	}

@@ -30,7 +30,7 @@ func Kind() providers.Kind {
 			{Name: "smtp_port", Type: "number", Default: "8025", Doc: "Port on which mail is accepted, on every service address.", Example: "8025"},
 			{Name: depotOption, Type: "string", Doc: "Directory that runtimes are installed from, as NAME/VERSION/NAME, when the server is provisioned or reinstalled.", Example: "depot"},
 			{Name: "supervised", Type: "bool", Default: "false", Doc: "Somebody else (an init) starts the server's process and starts it again when it ends; Stopover only waits for it.", Example: "true"},
-			{Name: idleOption, Type: "duration", Default: "1h", Doc: "How long the server's process stays without requests and calls; 0 means for ever.", Example: "10m"},
+			{Name: idleOption, Type: "duration", Default: "1h", Doc: "How long the server's process stays when it serves no account and nobody calls; 0 means for ever.", Example: "10m"},
 		},
 		Open: open,
 	}

@@ -119,13 +119,13 @@ func TestUnreadable(t *testing.T) {
 		}, "DIR/b.stopover.hcl:0:0: error: Unreadable configuration file\n  DIR/b.stopover.hcl: is a directory. Every file whose name ends in .stopover.hcl belongs to the configuration; mend this one, or rename it.\n"},
 		{"a named pipe", func(t *testing.T, dir string) string {
 			if err := syscall.Mkfifo(filepath.Join(dir, "b.stopover.hcl"), 0o600); err != nil {
-				t.Skip(err)
+				t.Fatal(err)
 			}
 			return dir
 		}, "DIR/b.stopover.hcl:0:0: error: Unreadable configuration file\n  DIR/b.stopover.hcl: is not a regular file. Every file whose name ends in .stopover.hcl belongs to the configuration; mend this one, or rename it.\n"},
 		{"a link to nowhere", func(t *testing.T, dir string) string {
 			if err := os.Symlink("nowhere", filepath.Join(dir, "b.stopover.hcl")); err != nil {
-				t.Skip(err)
+				t.Fatal(err)
 			}
 			return dir
 		}, "DIR/b.stopover.hcl:0:0: error: Unreadable configuration file\n  DIR/b.stopover.hcl: no such file or directory. Every file whose name ends in .stopover.hcl belongs to the configuration; mend this one, or rename it.\n"},
