@@ -204,11 +204,11 @@ func drained(st grpc.ClientStream, fail func(error) error, err error) error {
 }
 
 // skipEnd reads the mark that ends the bytes; anything before it that the
-// reader did not want is a fault of the origin.
+// reader did not want is a fault of whoever sent it.
 func skipEnd(r *streamReader) error {
 	n, err := io.Copy(io.Discard, r)
 	if err == nil && n > 0 {
-		err = fmt.Errorf("the origin sent %d bytes after the end", n)
+		err = fmt.Errorf("%d bytes came after the end", n)
 	}
 	return err
 }

@@ -93,7 +93,13 @@ func (a *Agent) sendTree(ctx context.Context, o *originState, q *sendRequest, st
 		return nil, err
 	}
 	if have == nil {
-		if have, err = files.ReadListing(&streamReader{st: st, fail: plain}, maxListing); err != nil {
+		// The mark too: a handler that ends before the receiver has sent it would
+		// look to the receiver like an origin that broke off.
+		r := &streamReader{st: st, fail: plain}
+		if have, err = files.ReadListing(r, maxListing); err != nil {
+			return nil, err
+		}
+		if err := skipEnd(r); err != nil {
 			return nil, err
 		}
 	}
