@@ -12,8 +12,9 @@ type Input struct {
 	Inventory *schema.Inventory
 	Past      Past
 	Goal      Goal
-	Confirmed string    // name of the server whose reinstallation was confirmed by typing it
-	Now       time.Time // for dates only: nothing but dates depends on it
+	Checked   []schema.Finding // of the configuration's own checks, evaluated over Inventory
+	Confirmed string           // name of the server whose reinstallation was confirmed by typing it
+	Now       time.Time        // for dates only: nothing but dates depends on it
 }
 
 // Past is what is remembered: facts (union of the store's and the servers')
@@ -21,6 +22,7 @@ type Input struct {
 type Past struct {
 	Facts   []schema.Fact `json:"facts,omitempty"`
 	Timings []Timing      `json:"timings,omitempty"`
+	Surveys []Measured    `json:"surveys,omitempty"` // sizes of accounts at earlier times, oldest first
 	Lineage string        `json:"lineage,omitempty"` // of the state store
 	Serial  uint64        `json:"serial,omitempty"`
 }
@@ -35,11 +37,26 @@ type Timing struct {
 	Downtime time.Duration `json:"downtime,omitempty"`
 }
 
+// Measured is how large accounts were at one time.
+type Measured struct {
+	At       time.Time       `json:"at"`
+	Accounts map[string]Size `json:"accounts"`
+}
+
+// Size is one account's, in bytes and in entries of files and mail.
+type Size struct {
+	Bytes     int64 `json:"bytes"`
+	Databases int64 `json:"databases,omitempty"` // of Bytes
+	Entries   int64 `json:"entries"`
+}
+
 // Goal says which part of the journey is wanted now.
 type Goal struct {
 	Until    string   `json:"until,omitempty"`    // phase, inclusive; empty: all
 	Accounts []string `json:"accounts,omitempty"` // globs over escaped names; empty: all
 	Rollback []string `json:"rollback,omitempty"` // accounts that go back to the source
+	Verify   []string `json:"verify,omitempty"`   // globs: only probe these accounts where they are now
+	Baseline bool     `json:"baseline,omitempty"` // with Verify: what the probes answer is the new baseline, an intended change
 }
 
 // Plan is the ordered steps that are left, sealed before anyone sees it.
@@ -92,6 +109,7 @@ type Step struct {
 	Method     string   `json:"method,omitempty"`
 	OnNew      string   `json:"on_new,omitempty"`  // what to do with an object that is new after the freeze
 	Objects    []string `json:"objects,omitempty"` // databases, mailboxes, runtimes, paths
+	Windows    []string `json:"windows,omitempty"` // the step, and with it its group, begins only while one of them is open
 	Why        string   `json:"why"`
 	Estimate   Estimate `json:"estimate"`
 }
@@ -105,6 +123,7 @@ type Op string
 // Ops, by phase. Package apply has one performer for each; a test there ranges
 // over Ops.
 const (
+	OpTrial           Op = "try_databases"    // prepare: databases are imported on the trial server, looked at, and dropped
 	OpBaseline        Op = "record_baseline"  // prepare: probes of an account are recorded
 	OpRemoveRuntime   Op = "remove_runtime"   // request: from the source; reversible
 	OpProbeReady      Op = "probe_ready"      // request: probes again, now that runtimes are gone
@@ -192,11 +211,59 @@ type Downtime struct {
 	Of    string        `json:"of,omitempty"` // account with the longest
 }
 
-// Dates are predictions of when. They are not part of the digest.
+// Dates are predictions of when, and what depends on them. They are not part of
+// the digest, and nothing in them makes a saved plan stale.
 type Dates struct {
-	Computed time.Time `json:"computed"`
-	Ends     time.Time `json:"ends,omitzero"`
-	FromHand string    `json:"from_handover,omitempty"` // e.g. "+2 d" while the hand-over is unknown
+	Computed  time.Time        `json:"computed"`
+	Ends      time.Time        `json:"ends,omitzero"`
+	FromHand  string           `json:"from_handover,omitempty"` // e.g. "+2 d" while the hand-over is unknown
+	Handover  time.Time        `json:"handover,omitzero"`       // known or promised
+	Promised  bool             `json:"promised,omitempty"`      // Handover is a promise
+	Timetable []Appointment    `json:"timetable,omitempty"`     // in the order of their begin
+	Deadlines []Deadline       `json:"deadlines,omitempty"`
+	Cost      *Cost            `json:"cost,omitempty"`     // nil: the process has no clock
+	Findings  []schema.Finding `json:"findings,omitempty"` // that depend on the date, e.g. a deadline that will be missed
+}
+
+// Appointment is one line of the timetable: a cutover, or what happens to a
+// server. While the hand-over is unknown, what comes after it has no Begins,
+// only a time from the hand-over.
+type Appointment struct {
+	Phase    string        `json:"phase"`
+	Account  string        `json:"account,omitempty"`
+	Server   string        `json:"server,omitempty"`
+	What     string        `json:"what"` // for people: "shop moves to transit"
+	Begins   time.Time     `json:"begins,omitzero"`
+	Ends     time.Time     `json:"ends,omitzero"`
+	After    time.Duration `json:"after,omitempty"` // begins so long after the hand-over
+	Relative bool          `json:"relative,omitempty"`
+	Takes    time.Duration `json:"takes"`
+	Downtime time.Duration `json:"downtime,omitempty"`
+	Window   string        `json:"window,omitempty"` // it begins in this one; "working" for working hours
+	Waited   string        `json:"waited,omitempty"` // what it waited for longest, for people
+}
+
+// Deadline is one date that was asked for, and how it looks.
+type Deadline struct {
+	What   string        `json:"what"`            // finish_by | forced_on | free_days | rollback
+	At     time.Time     `json:"at"`              // the end of the day
+	Ends   time.Time     `json:"ends,omitzero"`   // when what it is about is predicted to be done
+	Slack  time.Duration `json:"slack,omitempty"` // negative: it will be missed by so much
+	Missed bool          `json:"missed,omitempty"`
+	Why    string        `json:"why,omitempty"` // what takes the time, for people
+}
+
+// Cost is what the transit server costs beyond the free days. Amounts are in
+// hundredths of the currency.
+type Cost struct {
+	Currency string    `json:"currency,omitempty"`
+	FreeDays int       `json:"free_days"`
+	FreeEnds time.Time `json:"free_ends,omitzero"` // zero while the hand-over is unknown
+	Used     int       `json:"days_used"`          // predicted, started days
+	PerDay   int64     `json:"per_day,omitempty"`
+	Overrun  int       `json:"days_over,omitempty"`
+	Total    int64     `json:"total,omitempty"`
+	Why      string    `json:"why,omitempty"` // why an amount cannot be said, for people
 }
 
 // Material is one fact a saved plan rests on. Names, versions and locations

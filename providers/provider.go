@@ -66,6 +66,7 @@ type Abilities struct {
 	Runtimes Runtimes
 	Keeper   FactKeeper
 	Disposer Disposer
+	Trier    Trier
 	Cannot   map[schema.Capability]string
 }
 
@@ -306,6 +307,16 @@ type Disposer interface {
 	DisposeResidue(ctx context.Context, term uint64, path, action string) (ref string, err error)
 	// PlaceResidue puts a carried thing back on the (new) machine.
 	PlaceResidue(ctx context.Context, term uint64, path, ref string) error
+}
+
+// Trier tries databases on a trial server.
+type Trier interface {
+	// Try pulls every database of the origin's account under a scratch name,
+	// opens it with this server's engine, checks and counts it, and drops it
+	// again. What is wrong with a database is in the answer; the error is for a
+	// trial that could not be done. It repeats safely: what an earlier trial left
+	// behind is dropped first.
+	Try(ctx context.Context, term uint64, o Origin, progress func(Progress)) (schema.TrialFact, error)
 }
 
 // FactKeeper mirrors facts on a server.

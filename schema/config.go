@@ -1,6 +1,9 @@
 package schema
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Pos is where something was written, for messages only. It is never part of
 // what is compared or digested.
@@ -19,7 +22,21 @@ type Config struct {
 	Servers         []Server          `json:"servers"`
 	Architectures   []Architecture    `json:"architectures,omitempty"`
 	Processes       []Process         `json:"processes,omitempty"` // own and used built-in ones, by name
+	Windows         []Window          `json:"windows,omitempty"`
+	DNS             Resolver          `json:"dns,omitzero"`
+	Checks          []Condition       `json:"checks,omitempty"`   // over what a survey found
+	Policies        []Condition       `json:"policies,omitempty"` // over a plan
 	Migration       Migration         `json:"migration"`
+}
+
+// Window returns the window of that name, or nil.
+func (c *Config) Window(name string) *Window {
+	for i := range c.Windows {
+		if c.Windows[i].Name == name {
+			return &c.Windows[i]
+		}
+	}
+	return nil
 }
 
 // Server returns the server of that name, or nil.
@@ -108,15 +125,23 @@ type Migration struct {
 	Name         string            `json:"name"`
 	Process      string            `json:"process"`
 	Architecture string            `json:"architecture,omitempty"`
-	Source       string            `json:"source"`  // name of a server
-	Transit      string            `json:"transit"` // name of a server; the destination when the process is one-way
-	FinishBy     string            `json:"finish_by,omitempty"`
-	SizeBand     int               `json:"size_band"` // percent by which sizes may differ from a saved plan; default 20
+	Source       string            `json:"source"`                // name of a server
+	Transit      string            `json:"transit"`               // name of a server; the destination when the process is one-way
+	Trial        string            `json:"trial,omitempty"`       // name of a server on which databases are tried; empty: none
+	Timezone     string            `json:"timezone,omitempty"`    // IANA name, of the dates below; empty: UTC
+	FinishBy     string            `json:"finish_by,omitempty"`   // day, 2006-01-02, inclusive
+	ForcedOn     string            `json:"forced_on,omitempty"`   // day on which the hosting company acts by itself
+	HandoverOn   string            `json:"handover_on,omitempty"` // day for which the transit server was promised
+	Windows      []string          `json:"windows,omitempty"`     // names, for cutovers of accounts that name none
+	SizeBand     int               `json:"size_band"`             // percent by which sizes may differ from a saved plan; default 20
 	Accounts     []Account         `json:"accounts,omitempty"`
 	Patterns     []AccountsPattern `json:"patterns,omitempty"`
 	Stays        []Stay            `json:"stays,omitempty"`
 	Residue      []ResidueRule     `json:"residue,omitempty"`
 	Approvals    []Approval        `json:"approvals,omitempty"`
+	Moved        []Moved           `json:"moved,omitempty"`
+	Removed      []Removed         `json:"removed,omitempty"`
+	Waivers      []Waiver          `json:"waivers,omitempty"`
 	Pos          Pos               `json:"-"`
 }
 
@@ -126,6 +151,10 @@ type Account struct {
 	Name           string        `json:"name"`
 	After          []string      `json:"after,omitempty"`           // names; some may be picked by a pattern only, or not exist
 	DowntimeBudget time.Duration `json:"downtime_budget,omitempty"` // 0: none
+	OnExceed       string        `json:"on_exceed,omitempty"`       // what a prediction above the budget does: refuse (default) | postpone
+	Windows        []string      `json:"windows,omitempty"`         // names; its cutovers begin only while one of them is open
+	Contact        string        `json:"contact,omitempty"`         // of its owner, for notices
+	Language       string        `json:"language,omitempty"`        // of notices: en | fr
 	Probes         []Probe       `json:"probes,omitempty"`
 	Pos            Pos           `json:"-"`
 }
@@ -136,6 +165,9 @@ type AccountsPattern struct {
 	Include        []string      `json:"include"`
 	Exclude        []string      `json:"exclude,omitempty"`
 	DowntimeBudget time.Duration `json:"downtime_budget,omitempty"`
+	OnExceed       string        `json:"on_exceed,omitempty"`
+	Windows        []string      `json:"windows,omitempty"`
+	Language       string        `json:"language,omitempty"`
 	Probes         []Probe       `json:"probes,omitempty"`
 	Pos            Pos           `json:"-"`
 }
@@ -143,7 +175,8 @@ type AccountsPattern struct {
 // Probe is a functional check of an account, run before and after and compared.
 type Probe struct {
 	Name     string `json:"name"`
-	HTTP     string `json:"http"`               // URL; asked of the server's own address with this Host
+	HTTP     string `json:"http,omitempty"`     // URL; asked of the server's own address with this Host
+	SMTP     string `json:"smtp,omitempty"`     // recipient that must be accepted; nothing is sent. One of HTTP and SMTP is set
 	Status   int    `json:"status,omitempty"`   // 0: whatever the baseline had
 	Contains string `json:"contains,omitempty"` // text that must be in the body
 	Pos      Pos    `json:"-"`
@@ -174,4 +207,68 @@ type Approval struct {
 	When     time.Time `json:"when,omitzero"`
 	Note     string    `json:"note,omitempty"`
 	Pos      Pos       `json:"-"`
+}
+
+// Window is when something disruptive may begin. From and To are local times of
+// day, "15:04"; a window whose To is not after its From ends on the next day.
+type Window struct {
+	Name     string   `json:"name"`
+	Days     []string `json:"days,omitempty"`   // mon … sun, the day on which it begins; empty: every day
+	Dates    []string `json:"dates,omitempty"`  // days, 2006-01-02, on which it begins besides Days; with Dates and no Days only on these
+	Except   []string `json:"except,omitempty"` // days on which it does not begin
+	From     string   `json:"from"`
+	To       string   `json:"to"`
+	Timezone string   `json:"timezone"` // IANA name
+	Pos      Pos      `json:"-"`
+}
+
+// Resolver says where DNS is asked. Everything empty: DNS is not looked at.
+type Resolver struct {
+	Servers  []string      `json:"servers,omitempty"`   // host or host:port
+	ZoneFile string        `json:"zone_file,omitempty"` // answers come from this file instead (RFC 1035)
+	Provider []string      `json:"provider,omitempty"`  // name servers of the hosting company: domains on these are its own to change
+	Timeout  time.Duration `json:"timeout,omitempty"`   // per question; 0: 5 s
+	Pos      Pos           `json:"-"`
+}
+
+// Condition is a rule of the user's own. Condition and Message are HCL
+// expressions, kept as they were written; they are evaluated again whenever a
+// plan is computed, from a saved plan too.
+type Condition struct {
+	Name      string   `json:"name"`
+	Severity  string   `json:"severity"`           // of the finding when Condition is false
+	Accounts  []string `json:"accounts,omitempty"` // checks only: globs; one evaluation for each account that matches. Empty: one in all
+	Condition string   `json:"condition"`
+	Message   string   `json:"message"`
+	Remedy    string   `json:"remedy,omitempty"`
+	// Values holds the variables and local values that the expressions refer to.
+	Values json.RawMessage `json:"values,omitempty"`
+	Pos    Pos             `json:"-"`
+}
+
+// Moved says that an account has another name now.
+type Moved struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	Pos  Pos    `json:"-"`
+}
+
+// Removed says that an account was closed on purpose: that it is gone is no
+// finding.
+type Removed struct {
+	Account string `json:"account"`
+	Reason  string `json:"reason,omitempty"`
+	Pos     Pos    `json:"-"`
+}
+
+// Waiver lets a finding pass that would stop a plan or worry a reader. Findings
+// whose kind says that they cannot be waived are not touched by it.
+type Waiver struct {
+	Code     string   `json:"code"`               // of the finding
+	Accounts []string `json:"accounts,omitempty"` // globs; empty: findings of no account as well as of any
+	Object   string   `json:"object,omitempty"`   // glob; empty: any
+	Reason   string   `json:"reason"`
+	By       string   `json:"by"`
+	Expires  string   `json:"expires"` // day, 2006-01-02, inclusive
+	Pos      Pos      `json:"-"`
 }

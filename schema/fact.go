@@ -24,6 +24,8 @@ const (
 	FactDisposed   = "disposed"   // a disposition was carried out; id "disposed/account/NAME" or "disposed/residue/PATH"
 	FactReleased   = "released"   // transit copies were released; id "released"
 	FactRolledBack = "rolledback" // the account went back; id "rolledback/ACCOUNT/EPOCH"
+	FactTrial      = "trial"      // databases of an account were tried; id "trial/ACCOUNT/SERVER/N"; value TrialFact
+	FactNamed      = "named"      // the account as it was first seen; id "named/ACCOUNT"; value NamedFact
 )
 
 // Fact is one remembered thing. Facts form an add-only set keyed by ID;
@@ -85,6 +87,35 @@ type MigratedFact struct {
 	To       string        `json:"to"`    // server name
 	Downtime time.Duration `json:"downtime"`
 	Outside  time.Duration `json:"outside,omitempty"` // measured through the account's address
+	// Predicted is what the plan said of Downtime right before; 0: nothing.
+	Predicted  time.Duration `json:"predicted,omitempty"`
+	Confidence string        `json:"confidence,omitempty"`
+}
+
+// TrialFact is the result of trying an account's databases on a trial server.
+type TrialFact struct {
+	Server    string          `json:"server"`
+	Engine    string          `json:"engine"`
+	Version   string          `json:"version"` // of the engine they were tried on
+	Databases []TriedDatabase `json:"databases"`
+	Took      time.Duration   `json:"took"`
+}
+
+// TriedDatabase is one database that was imported under a scratch name.
+type TriedDatabase struct {
+	Name     string   `json:"name"`
+	Engine   string   `json:"engine"`
+	Bytes    int64    `json:"bytes"`
+	Objects  int64    `json:"objects"` // tables, views, indexes, triggers
+	Rows     int64    `json:"rows"`
+	Errors   []string `json:"errors,omitempty"` // it would not arrive
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// NamedFact is what an account was when the migration first saw it.
+type NamedFact struct {
+	ID      string    `json:"id,omitempty"`
+	Created time.Time `json:"created,omitzero"`
 }
 
 // ReinstallFact says that the source became another machine.

@@ -18,6 +18,20 @@ type Finding struct {
 	Remedy    string `json:"remedy,omitempty"`
 	Source    string `json:"source,omitempty"`    // where the rule comes from
 	Certainty string `json:"certainty,omitempty"` // documented | observed | inferred
+	// Evidence is what was seen, for people: "home/www/config.php:12: 192.0.2.10".
+	Evidence []string `json:"evidence,omitempty"`
+	// Waived is set where a waiver lets the finding pass: it stops nothing then.
+	Waived *Waived `json:"waived,omitempty"`
+}
+
+// Blocks says whether the finding stops what it is about.
+func (f *Finding) Blocks() bool { return f.Severity == Blocker && f.Waived == nil }
+
+// Waived is the waiver that lets a finding pass.
+type Waived struct {
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+	Until  string `json:"until"` // day, 2006-01-02
 }
 
 // Diagnostic tells the author of a configuration what to change in it.

@@ -1,6 +1,10 @@
 package schema
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Presence of a server when it was surveyed.
 const (
@@ -12,6 +16,46 @@ const (
 // Inventory is what a survey found: live state, by server name.
 type Inventory struct {
 	Servers map[string]*FoundServer `json:"servers"`
+	DNS     *FoundDNS               `json:"dns,omitempty"` // nil: DNS was not asked
+	At      time.Time               `json:"at,omitzero"`   // when the survey ended
+}
+
+// FoundDNS is what the resolver said of every domain and mailbox domain that
+// the accounts have.
+type FoundDNS struct {
+	Resolver string      `json:"resolver"` // who was asked, for people
+	Names    []FoundName `json:"names"`    // sorted by name
+}
+
+// Name returns what was found of a name, or nil.
+func (d *FoundDNS) Name(name string) *FoundName {
+	if d == nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(d.Names, name, func(n FoundName, s string) int { return strings.Compare(n.Name, s) })
+	if !ok {
+		return nil
+	}
+	return &d.Names[i]
+}
+
+// FoundName is one DNS name.
+type FoundName struct {
+	Name    string      `json:"name"`           // lower case, without the last dot
+	Zone    string      `json:"zone,omitempty"` // the zone that it is in
+	Managed string      `json:"managed"`        // provider: on the hosting company's name servers | external | unknown
+	Error   string      `json:"error,omitempty"`
+	Missing bool        `json:"missing,omitempty"` // it does not exist
+	Records []DNSRecord `json:"records,omitempty"` // A, AAAA, CNAME, MX, TXT (SPF only), CAA, NS; sorted
+	Checked time.Time   `json:"checked,omitzero"`
+}
+
+// DNSRecord is one record.
+type DNSRecord struct {
+	Type  string        `json:"type"`
+	Value string        `json:"value"`          // without the last dot
+	Pref  uint16        `json:"pref,omitempty"` // MX
+	TTL   time.Duration `json:"ttl"`
 }
 
 // Capability is something a server's provider can do; absent ones have a reason.
@@ -30,6 +74,7 @@ const (
 	CanRetire         Capability = "retire" // archive and retire an account
 	CanRelease        Capability = "release"
 	CanKeepFacts      Capability = "keep_facts"
+	CanTry            Capability = "try" // import databases under a scratch name, look, and drop them
 )
 
 // FoundServer is one server as it was found.
@@ -59,6 +104,11 @@ type FoundServer struct {
 	Facts        []Fact                `json:"facts,omitempty"`
 	FreeBytes    int64                 `json:"free_bytes"`
 	FreeInodes   int64                 `json:"free_inodes"`
+	TotalBytes   int64                 `json:"total_bytes,omitempty"`
+	TotalInodes  int64                 `json:"total_inodes,omitempty"`
+	Names        []string              `json:"names,omitempty"`     // host names that are the server's own
+	Outgoing     []string              `json:"outgoing,omitempty"`  // addresses that connections from it come from
+	HostKeys     []string              `json:"host_keys,omitempty"` // fingerprints, for notices; none: the provider has no SSH
 }
 
 // Account returns what was found of an account, or nil.
@@ -130,6 +180,45 @@ type FoundAccount struct {
 	Runtimes  []RuntimeUse `json:"runtimes,omitempty"`
 	Copied    []CopiedPart `json:"copied,omitempty"` // on a receiver: what was precopied, of which epoch
 	Findings  []Finding    `json:"findings,omitempty"`
+	// ID stays the same when the account is renamed. Empty: the provider has none.
+	ID           string        `json:"id,omitempty"`
+	Created      time.Time     `json:"created,omitzero"`
+	Quota        int64         `json:"quota,omitempty"` // bytes of files and mail together; 0: none
+	Sites        []Site        `json:"sites,omitempty"`
+	Links        []Link        `json:"links,omitempty"`    // symbolic links that lead out of the home
+	Mentions     []Mention     `json:"mentions,omitempty"` // of the server, in files that look like settings
+	Certificates []Certificate `json:"certificates,omitempty"`
+	Backup       time.Time     `json:"backup,omitzero"`     // newest backup; zero: none was found
+	Backups      bool          `json:"backups,omitempty"`   // the provider can tell whether there are backups
+	Truncated    []string      `json:"truncated,omitempty"` // lists above that are not complete, because they were too long: "links"
+}
+
+// Site is one site of an account.
+type Site struct {
+	Domain  string `json:"domain"`
+	Kind    string `json:"kind,omitempty"`
+	Owner   string `json:"owner,omitempty"` // the account whose domain it is, if that is another one
+	Runtime string `json:"runtime,omitempty"`
+}
+
+// Link is a symbolic link that leads out of the account's home.
+type Link struct {
+	Path   string `json:"path"`   // below the home
+	Target string `json:"target"` // as written
+}
+
+// Mention is a place in a file where a server's own name or address stands.
+type Mention struct {
+	Path string `json:"path"` // below the home
+	Line int    `json:"line"`
+	What string `json:"what"` // the name or address
+}
+
+// Certificate is a certificate of one of the account's names.
+type Certificate struct {
+	Names   []string  `json:"names"`
+	Expires time.Time `json:"expires"`
+	Renewed string    `json:"renewed,omitempty"` // who renews it: provider | account | nobody
 }
 
 // Bytes is the account's size: files, mail and databases.

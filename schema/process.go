@@ -34,6 +34,7 @@ type Process struct {
 	Relocation Relocation     `json:"relocation"`
 	Downtime   DowntimeRule   `json:"downtime"`
 	DNS        []DNSRule      `json:"dns,omitempty"`
+	Working    *Window        `json:"working,omitempty"` // working hours, for phases with hours = "working"; nil: Monday to Friday, 9 to 18, UTC
 	Pos        Pos            `json:"-"`
 }
 
