@@ -1,0 +1,51 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Formatted is what fmt changed, or with --check would change.
+type Formatted struct {
+	Files []FormattedFile
+}
+
+// FormattedFile is one file that is not, or was not, written the usual way.
+type FormattedFile struct {
+	File string `json:"file"`
+	Diff string `json:"diff,omitempty"`
+}
+
+// Formatted names the files that change, with their differences if these were
+// asked for.
+func (v *View) Formatted(f Formatted) {
+	if v.json {
+		files := f.Files
+		if files == nil {
+			files = []FormattedFile{}
+		}
+		v.document(map[string]any{"format_version": "1.0", "files": files})
+		return
+	}
+	for _, x := range f.Files {
+		v.line("%s", clean(x.File))
+		for line := range strings.Lines(x.Diff) {
+			text := clean(strings.TrimSuffix(line, "\n"))
+			switch {
+			case strings.HasPrefix(line, "+"):
+				text = v.style.green(text)
+			case strings.HasPrefix(line, "-"):
+				text = v.style.red(text)
+			}
+			v.line("%s", text)
+		}
+	}
+}
+
+// Text prints a text as it is: what a user gave to the program itself, or what
+// the program made for other programs.
+func (v *View) Text(b []byte) {
+	if _, err := v.out.Write(b); err != nil {
+		fmt.Fprintln(v.err, err)
+	}
+}
