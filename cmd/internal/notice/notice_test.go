@@ -275,7 +275,7 @@ func TestOwnTemplates(t *testing.T) {
 	in := world()
 	in.Plan.Config.Migration.Accounts[0].Language = "de"
 	_, _, letters := written(t, in, dir)
-	want := "To: Ann <ann@example.org>\nSubject: shop: 2026-10-25\n\n02:50 (UTC+02:00) – 02:21 (UTC+01:00), Europe/Paris 10s; 00:30 –\n01:15 (UTC+01:00, Europe/Paris) 2m;\n"
+	want := "To: Ann <ann@example.org>\nSubject: shop: 2026-10-25\n\n02:50 (UTC+02:00) – 02:21 (UTC+01:00), Europe/Paris 10s; 00:30 – 01:15\n(UTC+01:00, Europe/Paris) 2m;\n"
 	if d := cmp.Diff(want, string(letters["shop"])); d != "" {
 		t.Error(d)
 	}
