@@ -9,7 +9,6 @@ import (
 
 	"github.com/stopover/stopover/apply"
 	"github.com/stopover/stopover/cmd/internal/setup"
-	"github.com/stopover/stopover/cmd/internal/view"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
@@ -42,7 +41,14 @@ reading, but stop nothing. What a waiver lets pass is no blocker.`,
 			findings = slices.DeleteFunc(findings, func(f schema.Finding) bool {
 				return len(accounts) > 0 && (f.Account == "" || !picked(accounts, f.Account))
 			})
-			p.view().Checked(view.Checked{Migration: computed.Plan.Migration, Accounts: accounts, Findings: findings, DNS: computed.Inventory.DNS != nil, Notes: computed.Notes})
+			v := p.view()
+			for _, n := range computed.Notes {
+				v.Note(n)
+			}
+			if computed.Inventory.DNS == nil {
+				v.Note("DNS was not looked at: the configuration has no dns block.")
+			}
+			v.Findings(findings)
 			if slices.ContainsFunc(findings, func(f schema.Finding) bool { return f.Blocks() }) {
 				p.exit = apply.ExitRefused
 			}

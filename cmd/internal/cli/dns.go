@@ -47,7 +47,7 @@ Without one the sheet says what to look for.`,
 					return err
 				}
 			}
-			p.view().DNS(sheet, table)
+			p.view().DNS(sheet, project.Config, table)
 			return nil
 		},
 	}

@@ -29,8 +29,8 @@ const maxSource = 64 << 20
 type formatter struct {
 	check, diff, recursive bool
 
-	result view.Formatted
-	diags  schema.Diagnostics
+	files []view.FormattedFile // that change
+	diags schema.Diagnostics
 }
 
 func (p *program) fmt() *cobra.Command {
@@ -60,7 +60,7 @@ wrong is left as it is.`,
 					return err
 				}
 			}
-			p.view().Formatted(f.result)
+			p.view().Formatted(f.files)
 			return p.fmtEnd(&f)
 		},
 	}
@@ -87,7 +87,7 @@ func (p *program) fmtInput(f *formatter) error {
 	f.note("<stdin>", src, out)
 	switch {
 	case f.diff || f.check:
-		p.view().Formatted(f.result)
+		p.view().Formatted(f.files)
 	default:
 		p.view().Text(out)
 	}
@@ -100,7 +100,7 @@ func (p *program) fmtEnd(f *formatter) error {
 		p.view().Diagnostics(f.diags)
 		return &setup.ConfigError{Diagnostics: f.diags}
 	}
-	if f.check && len(f.result.Files) > 0 {
+	if f.check && len(f.files) > 0 {
 		p.exit = apply.ExitWaiting
 	}
 	return nil
@@ -185,6 +185,6 @@ func (f *formatter) note(name string, src, out []byte) bool {
 	if f.diff {
 		file.Diff = string(diff.Diff("old/"+name, src, "new/"+name, out))
 	}
-	f.result.Files = append(f.result.Files, file)
+	f.files = append(f.files, file)
 	return true
 }

@@ -90,12 +90,20 @@ func (p *program) writeStarter(ctx context.Context, dir string, f initFlags) err
 	}
 	// Whoever begins must not begin with a mistake that is not theirs.
 	_, diags := setup.Parse(dir)
-	p.view().Started(view.Started{File: path, Dir: dir, Found: r.Found, Accounts: f.accounts, Valid: !diags.HasErrors()})
+	p.view().Started(started(r, path, dir, !diags.HasErrors()))
 	if diags.HasErrors() {
 		p.view().Diagnostics(diags)
 		return &setup.ConfigError{Diagnostics: diags}
 	}
 	return nil
+}
+
+func started(r starter.Request, path, dir string, valid bool) view.StartedDocument {
+	out := view.StartedDocument{File: path, Dir: dir, Valid: valid}
+	if f := r.Found; f != nil {
+		out.Surveyed, out.Accounts, out.Architecture = true, len(f.Accounts), f.Architecture
+	}
+	return out
 }
 
 // request checks the flags.

@@ -94,14 +94,14 @@ func (p *program) writeNotices(computed *setup.Computed, f noticeFlags) error {
 	if err != nil {
 		return err
 	}
-	shown := view.Notices{Migration: computed.Plan.Migration, Done: made.Done}
+	shown := view.NoticesDocument{Migration: computed.Plan.Migration, Done: made.Done}
 	for i := range made.List {
 		n := &made.List[i]
 		text, err := w.Text(n)
 		if err != nil {
 			return err
 		}
-		shown.List = append(shown.List, view.Notice{Notice: n, Text: text})
+		shown.Notices = append(shown.Notices, view.NoticeText{Notice: n, Text: text})
 	}
 	files := noticeFiles{flags: f, list: made.List, writer: w, made: computed.Plan.Dates.Computed}
 	if s := computed.Plan.Config.Server(computed.Plan.Config.Migration.Source); s != nil {
@@ -123,7 +123,7 @@ type noticeFiles struct {
 	made   time.Time
 }
 
-func (n *noticeFiles) write(shown *view.Notices) error {
+func (n *noticeFiles) write(shown *view.NoticesDocument) error {
 	if n.flags.out != "" {
 		if err := n.letters(shown); err != nil {
 			return err
@@ -153,12 +153,12 @@ func (n *noticeFiles) write(shown *view.Notices) error {
 }
 
 // letters writes the text of each account, and its event where a date is known.
-func (n *noticeFiles) letters(shown *view.Notices) error {
+func (n *noticeFiles) letters(shown *view.NoticesDocument) error {
 	if err := os.MkdirAll(n.flags.out, 0o700); err != nil {
 		return fmt.Errorf("write notices: %w", err)
 	}
-	for i := range shown.List {
-		x := &shown.List[i]
+	for i := range shown.Notices {
+		x := &shown.Notices[i]
 		x.File = filepath.Join(n.flags.out, notice.FileName(x.Account, ".txt"))
 		if err := store(x.File, notice.Letter(x.Notice, x.Text)); err != nil {
 			return err
@@ -182,7 +182,7 @@ func (n *noticeFiles) letters(shown *view.Notices) error {
 	return nil
 }
 
-func (n *noticeFiles) file(shown *view.Notices, path string, content []byte) error {
+func (n *noticeFiles) file(shown *view.NoticesDocument, path string, content []byte) error {
 	if err := store(path, content); err != nil {
 		return err
 	}

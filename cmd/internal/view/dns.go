@@ -5,86 +5,81 @@ import (
 	"time"
 
 	"github.com/stopover/stopover/cmd/internal/dnssheet"
-	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
 
+// DNSDocument is what dns gives to programs.
+type DNSDocument struct {
+	FormatVersion string `json:"format_version"`
+	*dnssheet.Sheet
+	File string `json:"file,omitempty"` // that it was written to as well
+}
+
 // DNS shows the action sheet; table is the file that it was written to as well.
-func (v *View) DNS(s *dnssheet.Sheet, table string) {
-	if v.json {
-		out := map[string]any{"format_version": "1.0", "sheet": s}
-		if table != "" {
-			out["file"] = table
-		}
-		v.document(out)
+func (v *View) DNS(s *dnssheet.Sheet, cfg *schema.Config, table string) {
+	if v.give(DNSDocument{FormatVersion, s, table}) {
 		return
 	}
 	if s.Asked {
-		v.line("%s", wrap("Looked up with "+clean(s.Resolver)+".", 80, ""))
+		v.item("", "", nil, "Looked up with "+clean(s.Resolver)+".", nil)
 	} else {
-		v.line("%s", wrap("DNS was not looked up: the configuration has no dns block. This is what to look for.", 80, ""))
+		v.item("", "", nil, "DNS was not looked up: the configuration has no dns block. This is what to look for.", nil)
 	}
 	v.gap()
-	v.findings(&plan.Plan{Findings: s.Findings})
+	v.findings(s.Findings)
 	if len(s.Actions) == 0 {
-		v.line("%s", wrap("The accounts have no names, or the process has no rule about them: nothing to do.", 80, ""))
+		v.item("", "", nil, "The accounts have no names, or the process has no rule about them: nothing to do.", nil)
 	}
-	v.dnsActions(s)
+	v.dnsActions(s, clockOf(cfg))
 	if s.Reroute > 0 {
-		v.line("%s", wrap("While the source is reinstalled, names that the provider's DNS does not keep may not answer for about "+took(s.Reroute)+".", 80, ""))
+		v.item("", "", nil, "While the source is reinstalled, names that the provider's DNS does not keep may not answer for about "+took(s.Reroute)+".", nil)
 	}
 	if table != "" {
-		v.line("Wrote %s.", clean(table))
+		v.item("", "", nil, "Wrote "+clean(table)+".", nil)
 	}
 }
 
+// mostDomains is how many names with something to do are shown without --verbose.
+const mostDomains = 20
+
 // dnsActions shows first what somebody has to do, each name with its lines,
 // then what stays.
-func (v *View) dnsActions(s *dnssheet.Sheet) {
+func (v *View) dnsActions(s *dnssheet.Sheet, at clock) {
 	if s.Needed() == 0 && len(s.Actions) > 0 {
-		v.line("%s Nobody has to change a record.\n", v.style.green("Nothing to do."))
+		v.item("", "Nothing to do.", v.style.green, "Nobody has to change a record.", nil)
+		v.line("")
 	}
-	last, shown, kept := "", 0, map[string][]string{}
-	var order []string
+	last, shown := "", 0
+	kept := map[string][]string{}
+	var rules []*dnssheet.Action
 	for i := range s.Actions {
 		a := &s.Actions[i]
 		if !a.Needed {
 			if kept[a.Rule] == nil {
-				order = append(order, a.Rule)
+				rules = append(rules, a)
 			}
 			kept[a.Rule] = append(kept[a.Rule], a.Domain)
 			continue
 		}
-		if shown++; shown > mostGates && !v.verbose {
+		if shown++; shown > mostDomains && !v.verbose {
 			continue
 		}
 		if a.Domain != last {
-			v.line("%s  %s", v.style.bold(schema.QuoteName(a.Domain)), v.style.faint("account "+schema.QuoteName(a.Account)+managed(a.Managed)))
+			v.item("", named(a.Domain), v.style.bold, "account "+named(a.Account)+managed(a.Managed), v.style.faint)
 			last = a.Domain
 		}
-		v.dnsAction(a)
+		v.dnsAction(a, at)
 	}
-	if n := shown - mostGates; n > 0 && !v.verbose {
+	if n := shown - mostDomains; n > 0 && !v.verbose {
 		v.line("… and %s more; --verbose or --csv shows all", number(int64(n)))
 	}
 	if shown > 0 {
-		v.line("")
+		v.gap()
 	}
-	for _, rule := range order {
-		v.line("%s %s", v.style.faint("Stays as it is"), wrap("("+v.ruleRecord(s, rule)+"): "+names(kept[rule], v.most(5)), 80, "  "))
+	for _, a := range rules {
+		v.item("", "Stays as it is:", v.style.faint, clean(a.Record)+" of "+names(kept[a.Rule], v.most(5)), nil)
 	}
-	if len(order) > 0 {
-		v.line("")
-	}
-}
-
-func (v *View) ruleRecord(s *dnssheet.Sheet, rule string) string {
-	for i := range s.Actions {
-		if s.Actions[i].Rule == rule {
-			return clean(s.Actions[i].Record)
-		}
-	}
-	return clean(rule)
+	v.gap()
 }
 
 func managed(by string) string {
@@ -98,7 +93,7 @@ func managed(by string) string {
 }
 
 // dnsAction is one thing to do: what, who and until when, and why.
-func (v *View) dnsAction(a *dnssheet.Action) {
+func (v *View) dnsAction(a *dnssheet.Action, at clock) {
 	what := clean(strings.Join(dnssheet.Texts(a.Records), ", "))
 	if what == "" {
 		what = clean(a.Record) + " that name the source server, if there are any"
@@ -116,22 +111,22 @@ func (v *View) dnsAction(a *dnssheet.Action) {
 	default:
 		what = "look at " + what
 	}
-	v.line("  %s %s", v.style.yellow("→"), wrap(what, 80, "    "))
+	v.item("  ", "→", v.style.yellow, what, nil)
 	when := a.When + " " + a.Phase
 	if a.When == "now" {
 		when = "now: the account has moved already"
 	}
 	if !a.By.IsZero() {
-		when += ", at the latest " + a.By.UTC().Format("2006-01-02 15:04 UTC")
+		when += ", at the latest " + at.moment(a.By) + " " + at.name
 	}
 	if a.TTL > 0 {
 		when += " (resolvers keep the old answer for " + took(a.TTL.Round(time.Second)) + ")"
 	}
-	v.line("    %s", wrap(clean(a.Who)+"; "+when, 80, "    "))
+	v.item("    ", "", nil, clean(a.Who)+"; "+when, nil)
 	if a.Error != "" {
-		v.line("    %s", v.style.yellow(wrap("not answered: "+clean(a.Error), 80, "    ")))
+		v.item("    ", "", nil, "not answered: "+clean(a.Error), v.style.yellow)
 	}
 	if a.Why != "" {
-		v.line("    %s", v.style.faint(wrap(clean(a.Why), 80, "    ")))
+		v.item("    ", "", nil, clean(a.Why), v.style.faint)
 	}
 }

@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// Formatted is what fmt changed, or with --check would change.
-type Formatted struct {
-	Files []FormattedFile
+// FormattedDocument is what fmt gives to programs.
+type FormattedDocument struct {
+	FormatVersion string          `json:"format_version"`
+	Files         []FormattedFile `json:"files"` // that change
 }
 
 // FormattedFile is one file that is not, or was not, written the usual way.
@@ -18,16 +19,14 @@ type FormattedFile struct {
 
 // Formatted names the files that change, with their differences if these were
 // asked for.
-func (v *View) Formatted(f Formatted) {
-	if v.json {
-		files := f.Files
-		if files == nil {
-			files = []FormattedFile{}
-		}
-		v.document(map[string]any{"format_version": "1.0", "files": files})
+func (v *View) Formatted(files []FormattedFile) {
+	if files == nil {
+		files = []FormattedFile{}
+	}
+	if v.give(FormattedDocument{FormatVersion, files}) {
 		return
 	}
-	for _, x := range f.Files {
+	for _, x := range files {
 		v.line("%s", clean(x.File))
 		for line := range strings.Lines(x.Diff) {
 			text := clean(strings.TrimSuffix(line, "\n"))

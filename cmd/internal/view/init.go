@@ -1,39 +1,37 @@
 package view
 
-import (
-	"github.com/stopover/stopover/schema"
-)
+// StartedDocument is what init gives to programs: a configuration that was
+// written to begin with.
+type StartedDocument struct {
+	FormatVersion string `json:"format_version"`
+	File          string `json:"file"`
+	Valid         bool   `json:"valid"`
+	Surveyed      bool   `json:"surveyed"`               // a server was looked at
+	Accounts      int    `json:"accounts"`               // that were found there
+	Architecture  string `json:"architecture,omitempty"` // that was found there
 
-// Started is a configuration that was written to begin with.
-type Started struct {
-	File     string
-	Dir      string
-	Found    *schema.FoundServer // nil: no server was looked at
-	Accounts string
-	Valid    bool
+	Dir string `json:"-"`
 }
 
 // Started says what was written and what to do next.
-func (v *View) Started(s Started) {
-	if v.json {
-		out := map[string]any{"format_version": "1.0", "file": s.File, "valid": s.Valid}
-		if s.Found != nil {
-			out["accounts"] = len(s.Found.Accounts)
-		}
-		v.document(out)
+func (v *View) Started(s StartedDocument) {
+	s.FormatVersion = FormatVersion
+	if v.give(s) {
 		return
 	}
-	v.line("Wrote %s.", clean(s.File))
-	if s.Found != nil {
-		v.line("%s found on the server, which runs architecture %s.", plural(len(s.Found.Accounts), "account"), clean(s.Found.Architecture))
+	v.item("", "", nil, "Wrote "+clean(s.File)+".", nil)
+	if s.Surveyed {
+		v.item("", "", nil, "Found "+plural(s.Accounts, "account")+" on the server, which runs architecture "+clean(s.Architecture)+".", nil)
 	}
 	if !s.Valid {
 		return
 	}
 	at := ""
 	if s.Dir != "." {
-		at = " -C " + schema.QuoteName(s.Dir)
+		at = " -C " + whole(s.Dir)
 	}
 	v.line("\nRead it through and change what is not so. Then:")
-	v.line("    stopover%s validate\n    stopover%s check\n    stopover%s plan", at, at, at)
+	for _, next := range []string{"validate", "check", "plan"} {
+		v.line("    stopover%s %s", at, next)
+	}
 }
