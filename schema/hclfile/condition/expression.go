@@ -3,6 +3,7 @@ package condition
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -216,9 +217,17 @@ func (r *rule) explain(diags hcl.Diagnostics, src string) *fault {
 	if f.detail == "" {
 		f.detail = oneLine(d.Summary)
 	}
-	if s := suggestion(d); s != "" {
-		f.detail += " " + s
+	switch e := d.Expression.(type) { // HCL proposes any of the nearest names, each time another one
+	case *hclsyntax.FunctionCallExpr:
+		if d.Summary == "Call to unknown function" {
+			f.detail = fmt.Sprintf("There is no function %q.", e.Name) + near(e.Name, slices.Sorted(maps.Keys(r.functions)))
+		}
+	case *hclsyntax.ScopeTraversalExpr:
+		if d.Summary == "Unknown variable" {
+			f.detail = fmt.Sprintf("There is nothing called %q here.", e.Traversal.RootName())
+		}
 	}
+	f.detail += suggestion(d)
 	if d.Subject != nil {
 		f.snippet = lineAt(src, d.Subject.Start.Line)
 		if d.Subject.Start.Line > 1 && f.pos.Line > 0 {

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,30 +48,34 @@ func lookUp(ctx *hcl.EvalContext, name string) cty.Value {
 	return cty.DynamicVal
 }
 
-// meant names the attribute that is fewest edits away, if these are few.
+// meant names the attribute that was probably meant, or else all there are.
 func meant(given string, t cty.Type) string {
-	const tooLong, many = 100, 30
-	names := make([]string, 0, len(t.AttributeTypes()))
-	for name := range t.AttributeTypes() {
-		names = append(names, name)
+	const many = 30
+	names := slices.Sorted(maps.Keys(t.AttributeTypes()))
+	if s := near(given, names); s != "" || len(names) == 0 || len(names) > many {
+		return s
 	}
-	slices.Sort(names)
-	if len(given) <= tooLong {
-		best, found := min(len(given)/3+1, 3), ""
-		for _, name := range names {
-			if len(name) > tooLong {
-				continue
-			}
-			if n := levenshtein.Distance(given, name, nil); n < best || n == best && found == "" {
-				best, found = n, name
-			}
-		}
-		if found != "" {
-			return fmt.Sprintf("Did you mean %q?", found)
-		}
-	}
-	if len(names) == 0 || len(names) > many {
+	return " It has " + strings.Join(names, ", ") + "."
+}
+
+// near is the name that is fewest edits away, if these are few; of several the
+// first one.
+func near(given string, names []string) string {
+	const tooLong = 100
+	if len(given) > tooLong {
 		return ""
 	}
-	return "It has " + strings.Join(names, ", ") + "."
+	best, found := min(len(given)/3+1, 3), ""
+	for _, name := range names {
+		if len(name) > tooLong {
+			continue
+		}
+		if n := levenshtein.Distance(given, name, nil); n < best || n == best && found == "" {
+			best, found = n, name
+		}
+	}
+	if found == "" {
+		return ""
+	}
+	return fmt.Sprintf(" Did you mean %q?", found)
 }
