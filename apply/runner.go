@@ -53,6 +53,7 @@ type run struct {
 	clock    state.Clock
 	settings Settings
 	observer *observer
+	windows  *openings               // of the goroutine that schedules
 	hard     context.Context         // ends when everything must stop now
 	kill     context.CancelCauseFunc // ends hard
 	soft     context.Context         // ends when nothing new may begin
@@ -108,6 +109,7 @@ func (r *Runner) begin(ctx context.Context, p *plan.Plan) *run {
 		x.clock = state.System{}
 	}
 	x.observer = watching(r.Observe, x.clock.Now)
+	x.windows = openingsOf(p.Config)
 	x.hard, x.kill = context.WithCancelCause(ctx)
 	x.soft, x.ease = context.WithCancelCause(x.hard)
 	return x

@@ -65,8 +65,16 @@ func (x *run) left(list []*unit) error {
 	for _, g := range gates {
 		x.observer.tell(Event{What: Waiting, Step: g.ID, Phase: g.Phase, Account: g.Account, Text: g.Who + ": " + g.What})
 	}
-	if len(gates) > 0 || slices.ContainsFunc(list, func(u *unit) bool { return u.state == unitHeld }) {
-		return &WaitingError{Gates: gates}
+	windows := x.windows.closed(list)
+	for _, c := range windows {
+		e := Event{What: Waiting, Step: c.Steps[0], Text: c.Sentence(), Until: c.Opens}
+		if len(c.Accounts) == 1 {
+			e.Account = c.Accounts[0]
+		}
+		x.observer.tell(e)
+	}
+	if len(gates)+len(windows) > 0 || slices.ContainsFunc(list, func(u *unit) bool { return u.state == unitHeld }) {
+		return &WaitingError{Gates: gates, Windows: windows}
 	}
 	return nil
 }
