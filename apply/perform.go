@@ -89,8 +89,9 @@ func (x *run) perform(u *unit) error {
 	if err := x.journal(state.Event{What: state.Started, Step: s.ID, Op: s.Op}); err != nil {
 		return &StepError{Step: s.ID, Account: s.Account, Err: err}
 	}
-	x.observer.tell(about(Started, s))
 	began := x.clock.Now()
+	x.tally.begin(s.ID, began)
+	x.tell(about(Started, s))
 	var d done
 	err := x.retry(ctx, s, func(ctx context.Context) error {
 		var err error
@@ -119,9 +120,10 @@ func (x *run) succeeded(s *plan.Step, d done, t plan.Timing) error {
 	for _, n := range d.notes {
 		x.note(s, n)
 	}
+	x.tally.over(*s)
 	e := about(Finished, s)
 	e.Bytes, e.Total, e.Items, e.Duration, e.Downtime = d.sent, d.bytes, d.items, t.Duration, t.Downtime
-	x.observer.tell(e)
+	x.tell(e)
 	return nil
 }
 

@@ -117,6 +117,7 @@ func (x *run) schedule(list []*unit) error {
 		for _, u := range x.next(list) {
 			u.state = unitRunning
 			running++
+			x.tally.add(u)
 			go func() {
 				u.err = x.perform(u)
 				done <- u
@@ -205,13 +206,14 @@ func (x *run) finished(u *unit) {
 			return
 		}
 	}
+	x.tally.over(u.steps...)
 	e := about(Failed, u.first())
 	e.Err, e.Undone = u.err, undone(u.err)
 	var at *StepError
 	if errors.As(u.err, &at) {
 		e.Step = at.Step
 	}
-	x.observer.tell(e)
+	x.tell(e)
 }
 
 func undone(err error) bool {
@@ -322,9 +324,10 @@ func (x *run) bar(u, cause *unit) {
 		return
 	}
 	u.state = unitSkipped
+	x.tally.over(u.steps...)
 	e := about(Skipped, u.first())
 	e.Text = u.why
-	x.observer.tell(e)
+	x.tell(e)
 }
 
 func (u *unit) reason() string {

@@ -63,7 +63,7 @@ func (x *run) left(list []*unit) error {
 	}
 	gates := x.gates(list)
 	for _, g := range gates {
-		x.observer.tell(Event{What: Waiting, Step: g.ID, Phase: g.Phase, Account: g.Account, Text: g.Who + ": " + g.What})
+		x.tell(Event{What: Waiting, Step: g.ID, Phase: g.Phase, Account: g.Account, Text: g.Who + ": " + g.What})
 	}
 	windows := x.windows.closed(list)
 	for _, c := range windows {
@@ -71,7 +71,7 @@ func (x *run) left(list []*unit) error {
 		if len(c.Accounts) == 1 {
 			e.Account = c.Accounts[0]
 		}
-		x.observer.tell(e)
+		x.tell(e)
 	}
 	if len(gates)+len(windows) > 0 || slices.ContainsFunc(list, func(u *unit) bool { return u.state == unitHeld }) {
 		return &WaitingError{Gates: gates, Windows: windows}
