@@ -62,8 +62,15 @@ func WindowsOf(cfg *schema.Config, names []string) []schema.Window {
 	return out
 }
 
-// workingHours are the process's own, or those of most offices.
-func workingHours(p *schema.Process) schema.Window {
+// WindowNeed is how long a window has to stay open for a cutover to begin: the
+// warm pass and the predicted outage, a quarter more than that, and ten seconds.
+func WindowNeed(warm, cut time.Duration) time.Duration {
+	return warm + cut + cut/4 + 10*time.Second
+}
+
+// WorkingHours are the process's own, or those of most offices: Monday to
+// Friday, 9 to 18 o'clock in UTC. Their name is WorkingWindow.
+func WorkingHours(p *schema.Process) schema.Window {
 	w := schema.Window{Days: []string{"mon", "tue", "wed", "thu", "fri"}, From: "09:00", To: "18:00", Timezone: "UTC"}
 	if p.Working != nil {
 		w = *p.Working

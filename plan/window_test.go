@@ -239,12 +239,12 @@ func TestCalendarGrows(t *testing.T) {
 }
 
 func TestWorkingHours(t *testing.T) {
-	o, ok := NextOpen([]schema.Window{workingHours(&schema.Process{})}, at(t, "2026-12-05 12:00"), 0)
+	o, ok := NextOpen([]schema.Window{WorkingHours(&schema.Process{})}, at(t, "2026-12-05 12:00"), 0)
 	if !ok || o.Window != WorkingWindow || o.Begins != at(t, "2026-12-07 09:00") || o.Closes != at(t, "2026-12-07 18:00") {
 		t.Error(o, ok)
 	}
 	own := &schema.Window{Name: "office", From: "08:00", To: "12:00", Timezone: "Europe/Paris", Days: []string{"sat"}}
-	o, ok = NextOpen([]schema.Window{workingHours(&schema.Process{Working: own})}, at(t, "2026-12-05 00:00"), 0)
+	o, ok = NextOpen([]schema.Window{WorkingHours(&schema.Process{Working: own})}, at(t, "2026-12-05 00:00"), 0)
 	if !ok || o.Window != WorkingWindow || o.Begins != at(t, "2026-12-05 07:00") {
 		t.Error(o, ok)
 	}
