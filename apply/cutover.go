@@ -155,7 +155,7 @@ func (c *cutover) part(ctx context.Context, s *plan.Step) error {
 	if err != nil {
 		return c.x.notice(err)
 	}
-	t := plan.Timing{Op: string(s.Op), Account: s.Account, Bytes: d.bytes, Entries: d.items, Duration: c.x.since(began)}
+	t := timingOf(s, d, c.x.since(began))
 	c.mu.Lock()
 	c.took[s.ID] = t
 	c.notes = append(c.notes, d.notes...)
@@ -271,11 +271,23 @@ func (u *unit) prediction() (time.Duration, string) {
 	return u.predicted(), grades[worst]
 }
 
-// timing is what a step took. The downtime stands with the switch, once.
+// timing is what a step took. The downtime stands with the switch, once, beside
+// the sizes that the whole cutover was about: its copies run beside each other,
+// so that what each took says little of the sum.
 func (c *cutover) timing(s *plan.Step) *plan.Timing {
 	t := c.took[s.ID]
-	if s.Op == plan.OpSwitch {
-		t.Downtime = c.u.timing.downtime
+	if s.Op != plan.OpSwitch {
+		return &t
+	}
+	t.Downtime = c.u.timing.downtime
+	for i := range c.u.steps {
+		if o := &c.u.steps[i]; o.Op == plan.OpFinalSync {
+			t.Bytes += c.took[o.ID].Bytes
+			t.Sent += c.took[o.ID].Sent
+		}
+	}
+	if f := c.from.found.Account(s.Account); f != nil {
+		t.Entries = f.Files.Entries + f.Mail.Messages
 	}
 	return &t
 }

@@ -203,3 +203,33 @@ func TestSizesAreRemembered(t *testing.T) {
 		t.Errorf("%d surveys after a day", n)
 	}
 }
+
+// What is measured says of what: which part, how large, and how much of it
+// travelled; the switch stands for the whole cutover.
+func TestTimings(t *testing.T) {
+	j, m := memoryTrip(t, "shop")
+	if _, err := j.once(context.Background()); ExitCode(err) != ExitWaiting {
+		t.Fatal(err)
+	}
+	log, _ := m.Load(context.Background())
+	got := map[string]plan.Timing{}
+	for _, x := range log.Past().Timings {
+		x.Duration = 0
+		if x.Downtime > 0 {
+			x.Downtime = 1
+		}
+		got[x.Op+"/"+x.Part] = x
+	}
+	for key, want := range map[string]plan.Timing{
+		"precopy/files":    {Op: "precopy", Account: "shop", Part: "files", Bytes: 100, Sent: 10, Entries: 2},
+		"warm/":            {Op: "warm", Account: "shop", Bytes: 300, Sent: 60, Entries: 6},
+		"final_sync/mail":  {Op: "final_sync", Account: "shop", Part: "mail", Bytes: 100, Sent: 10, Entries: 2},
+		"compare/":         {Op: "compare", Account: "shop", Bytes: 5},
+		"switch/":          {Op: "switch", Account: "shop", Bytes: 300, Sent: 30, Entries: 11, Downtime: 1},
+		"record_baseline/": {Op: "record_baseline", Account: "shop", Entries: 1},
+	} {
+		if got[key] != want {
+			t.Errorf("%s: %+v, want %+v", key, got[key], want)
+		}
+	}
+}

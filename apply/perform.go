@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stopover/stopover/apply/state"
 	"github.com/stopover/stopover/plan"
@@ -101,7 +102,11 @@ func (x *run) perform(u *unit) error {
 	if err != nil {
 		return x.failed(s, err)
 	}
-	return x.succeeded(s, d, plan.Timing{Op: string(s.Op), Account: s.Account, Bytes: d.bytes, Entries: d.items, Duration: x.since(began)})
+	return x.succeeded(s, d, timingOf(s, d, x.since(began)))
+}
+
+func timingOf(s *plan.Step, d done, took time.Duration) plan.Timing {
+	return plan.Timing{Op: string(s.Op), Account: s.Account, Part: s.Part, Bytes: d.bytes, Sent: d.sent, Entries: d.items, Duration: took}
 }
 
 func (x *run) failed(s *plan.Step, err error) error {

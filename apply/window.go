@@ -47,11 +47,6 @@ func (c ClosedWindow) local() string {
 	return c.Opens.UTC().Format(layout) + " UTC"
 }
 
-// withMargin is how long a window must stay open for an outage that is
-// predicted to take d. Predictions miss, and the last seconds before a window
-// closes are no time to begin in.
-func withMargin(d time.Duration) time.Duration { return d + d/4 + 10*time.Second }
-
 // openings says when units may begin. What it once found closed stays closed
 // until the time that it found, so that ten thousand accounts that wait for one
 // night are not worked out again whenever a step ends.
@@ -108,7 +103,7 @@ func (u *unit) need() time.Duration {
 	if u.first().Group == "" {
 		d = u.first().Estimate.Duration
 	}
-	return withMargin(d)
+	return plan.WindowNeed(0, d)
 }
 
 // predicted is the outage that the plan predicts for a cutover.
@@ -124,10 +119,12 @@ func (u *unit) predicted() time.Duration {
 // A name that nothing declares opens never, rather than always.
 func (o *openings) sets(u *unit) (sets [][]schema.Window, known bool) {
 	names := u.windows()
+	p := o.config.Process()
 	working := false
-	if p := o.config.Process(); p != nil {
-		f := p.Phase(u.phase())
-		working = f != nil && f.Hours == "working" && u.disrupts()
+	if p == nil {
+		p = &schema.Process{}
+	} else if f := p.Phase(u.phase()); f != nil {
+		working = f.Hours == "working" && u.disrupts()
 	}
 	var own []schema.Window
 	for _, name := range names {
@@ -136,7 +133,7 @@ func (o *openings) sets(u *unit) (sets [][]schema.Window, known bool) {
 		case w != nil:
 			own = append(own, *w)
 		case name == plan.WorkingWindow:
-			own = append(own, o.workingHours())
+			own = append(own, plan.WorkingHours(p))
 		}
 	}
 	if len(names) > 0 {
@@ -146,18 +143,9 @@ func (o *openings) sets(u *unit) (sets [][]schema.Window, known bool) {
 		sets = append(sets, own)
 	}
 	if working && !(len(names) == 1 && names[0] == plan.WorkingWindow) {
-		sets = append(sets, []schema.Window{o.workingHours()})
+		sets = append(sets, []schema.Window{plan.WorkingHours(p)})
 	}
 	return sets, true
-}
-
-func (o *openings) workingHours() schema.Window {
-	w := schema.Window{Days: []string{"mon", "tue", "wed", "thu", "fri"}, From: "09:00", To: "18:00", Timezone: "UTC"}
-	if p := o.config.Process(); p != nil && p.Working != nil {
-		w = *p.Working
-	}
-	w.Name = plan.WorkingWindow
-	return w
 }
 
 // windows are the names that any of the unit's steps gives.
@@ -171,13 +159,14 @@ func (u *unit) windows() []string {
 }
 
 // disrupts says whether users notice a unit: those are what working hours are
-// about. Copies and probes run at any time.
+// about. Copies and probes run at any time, and a rollback when a person asks
+// for it.
 func (u *unit) disrupts() bool {
 	switch u.first().Op {
 	case plan.OpReroute, plan.OpReinstall, plan.OpReturnAddresses:
 		return true
 	}
-	return u.first().Group != ""
+	return u.first().Group != "" && !strings.HasPrefix(u.first().Group, "rollback[")
 }
 
 // bothOpen is the first moment at which every set has been open, and stays
