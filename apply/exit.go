@@ -116,6 +116,7 @@ func (e *WaitingError) Error() string {
 type RefusedError struct {
 	Reason  string
 	Details []string // one sentence each
+	Blocked bool     // by findings of the plan alone: all that they do not stop was done, or waits
 }
 
 // Error implements error.

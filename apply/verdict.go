@@ -54,12 +54,12 @@ func (x *run) final(cause error) error {
 func (x *run) left(list []*unit) error {
 	var details []string
 	for _, f := range x.plan.Findings {
-		if f.Severity == schema.Blocker {
+		if f.Blocks() {
 			details = append(details, sentence(f))
 		}
 	}
 	if len(details) > 0 {
-		return &RefusedError{Reason: "the plan is blocked", Details: details}
+		return &RefusedError{Reason: "the plan is blocked", Details: details, Blocked: true}
 	}
 	gates := x.gates(list)
 	for _, g := range gates {

@@ -318,3 +318,20 @@ func Waits(p *plan.Plan, now time.Time) *WaitingError {
 	}
 	return w
 }
+
+// LeaveOut is a plan in which nothing of some accounts is run, nor what comes
+// after it: for whoever goes on after they failed.
+func LeaveOut(p *plan.Plan, accounts map[string]bool) *plan.Plan {
+	if len(accounts) == 0 {
+		return p
+	}
+	q := *p
+	q.Steps = slices.Clone(p.Steps)
+	for i := range q.Steps {
+		// What is done to a whole server is for all accounts.
+		if s := &q.Steps[i]; accounts[s.Account] || s.Account == "" && s.Op != plan.OpGate {
+			s.Projected = true
+		}
+	}
+	return &q
+}
