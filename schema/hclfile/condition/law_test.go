@@ -253,6 +253,12 @@ func FuzzExpression(f *testing.F) {
 		inv.Servers["client"].Accounts[0].Name = name
 		c := each(expression)
 		c[0].Message = message
+		begin := time.Now()
+		defer func() {
+			if d := time.Since(begin); d > 2*time.Second {
+				panic(fmt.Sprintf("SLOW %s %q %q %q", d, expression, message, name))
+			}
+		}()
 		list, diags := condition.Checks(c, inv, cfg)
 		for _, x := range list {
 			if x.Summary == "" || strings.ContainsAny(x.Summary, "\n\x1b") || !utf8.ValidString(x.Summary) || len(x.Summary) > 2100 {
