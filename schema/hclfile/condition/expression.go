@@ -19,7 +19,7 @@ import (
 
 // maxSource is the longest expression in bytes. The parser goes as deep as
 // parentheses do; a saved plan is a file that somebody may have written.
-const maxSource = 64 << 10
+const maxSource = 16 << 10
 
 // rule is a condition that was parsed.
 type rule struct {

@@ -129,7 +129,7 @@ func TestBroken(t *testing.T) {
 		"syntax":           {Condition: "1 +", Message: `"x"`},
 		"two":              {Condition: "true true", Message: `"x"`},
 		"deep":             {Condition: strings.Repeat("(", 1<<20), Message: `"x"`},
-		"deep enough":      {Condition: strings.Repeat("(", 60000) + "true" + strings.Repeat(")", 5000), Message: `"x"`},
+		"deep enough":      {Condition: strings.Repeat("(", 16000) + "true", Message: `"x"`},
 		"glob":             {Accounts: []string{"["}, Condition: "true", Message: `"x"`},
 		"values":           {Condition: "true", Message: `"x"`, Values: json.RawMessage(`[]`)},
 		"values of others": {Condition: "true", Message: `"x"`, Values: json.RawMessage(`{"env":{}}`)},
