@@ -118,15 +118,6 @@ func (h *Host) Accounts() ([]string, error) {
 	return names, err
 }
 
-// Settings is the account's description as it is on disk.
-func (h *Host) Settings(account string) ([]byte, error) {
-	at, err := description.AccountDir(h.dir, account)
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(at, description.AccountFile))
-}
-
 // Settle stores the settings of a staged copy. They arrive as they are: a
 // runtime that is not offered here was a blocker before anything moved.
 func (h *Host) Settle(account string, settings []byte) ([]schema.Finding, error) {
