@@ -68,6 +68,10 @@ func (p Process) run(dir string, log hclog.Logger) error {
 		return err
 	}
 	h.adoptAll()
+	// What a trial that was killed left is nobody's.
+	if err := os.RemoveAll(filepath.Join(dir, trialsDir)); err != nil {
+		log.Warn("drop what a trial left", "error", err)
+	}
 	a, err := p.newAgent(h, log)
 	if err != nil {
 		return err
