@@ -83,6 +83,16 @@ type Change struct {
 	Route    []string      `json:"route"` // servers, the one where it is first
 	Bytes    int64         `json:"bytes,omitempty"`
 	Downtime time.Duration `json:"downtime,omitempty"` // nanoseconds, of all its cutovers
+	Cutovers []Planned     `json:"cutovers"`
+}
+
+// Planned is one cutover of a plan.
+type Planned struct {
+	Group      string        `json:"group"`
+	To         string        `json:"to"`
+	Downtime   time.Duration `json:"downtime,omitempty"` // predicted, nanoseconds
+	Confidence string        `json:"confidence,omitempty"`
+	Projected  bool          `json:"projected,omitempty"` // behind a gate
 }
 
 // stream is the state of the lines that a run prints.
@@ -152,7 +162,7 @@ func (v *View) planMessages(p *plan.Plan, notes []string) {
 	moves := movesOf(p)
 	for _, x := range moves {
 		m := v.newMessage("planned_change", sentenceOf(x))
-		m.Account, m.Change = x.account, &Change{Account: x.account, Route: x.route, Bytes: x.bytes, Downtime: x.downtime}
+		m.Account, m.Change = x.account, &Change{Account: x.account, Route: x.route, Bytes: x.bytes, Downtime: x.downtime, Cutovers: x.cutovers}
 		v.send(m)
 	}
 	open := p.Waiting()
