@@ -279,19 +279,20 @@ func (o *openings) soonest() time.Time {
 	return t
 }
 
-// Ready says whether something of a plan can begin now: a step that comes after
-// nothing else, behind no gate, and whose windows are open.
-func Ready(p *plan.Plan, now time.Time) bool {
+// Ready are the steps of a plan that can begin now: that come after nothing
+// else, behind no gate, and whose windows are open. Of a cutover it is the first.
+func Ready(p *plan.Plan, now time.Time) []plan.ID {
 	list := unitsOf(p)
 	o := openingsOf(p.Config)
 	seen := passage{bad: map[string]*unit{}, busy: map[string]bool{}}
+	var ready []plan.ID
 	for _, u := range list {
 		if u.state == unitWaiting && seen.ready(list, u) && o.open(list, u, now) {
-			return true
+			ready = append(ready, u.first().ID)
 		}
 		seen.pass(u)
 	}
-	return false
+	return ready
 }
 
 // Waits is what a plan waits for now, as a run of it would say: open gates and

@@ -130,15 +130,15 @@ func TestWindowClosed(t *testing.T) {
 		t.Error("no event says when the window opens")
 	}
 	p, _ := j.compute(m)
-	if Ready(p, c.Now()) || !Runnable(p) {
-		t.Errorf("ready %v, runnable %v", Ready(p, c.Now()), Runnable(p))
+	if r := Ready(p, c.Now()); len(r) > 0 || !Runnable(p) {
+		t.Errorf("ready %v, runnable %v", r, Runnable(p))
 	}
 	if now := Waits(p, c.Now()); now == nil || len(now.Windows) != 1 || len(now.Gates) != 1 {
 		t.Errorf("%+v", now)
 	}
 	c.jump(13*time.Hour + 30*time.Minute)
-	if !Ready(p, c.Now()) {
-		t.Error("the window is open and nothing is ready")
+	if r := Ready(p, c.Now()); !slices.Equal(r, []plan.ID{"migrate.warm[shop]@0"}) {
+		t.Errorf("the window is open; ready is %v", r)
 	}
 	if _, err := j.once(context.Background()); ExitCode(err) != ExitWaiting || on(j.w, "shop") != "transit" {
 		t.Errorf("%v, shop is on %s", err, on(j.w, "shop"))

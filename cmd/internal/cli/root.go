@@ -70,7 +70,7 @@ func (p *program) status(err error) int {
 }
 
 func (p *program) options() view.Options {
-	return view.Options{JSON: p.json, NoColor: p.noColor || os.Getenv("NO_COLOR") != "", Verbose: p.verbose}
+	return view.Options{JSON: p.json, NoColor: p.noColor || os.Getenv("NO_COLOR") != "", Verbose: p.verbose, Version: setup.Version}
 }
 
 func (p *program) view() *view.View { return view.New(p.out, p.err, p.options()) }
