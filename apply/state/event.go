@@ -42,6 +42,6 @@ type Event struct {
 	Fact    *schema.Fact `json:"fact,omitempty"`
 	// Survey holds escaped names: a name on a server need not be text.
 	Survey *plan.Measured `json:"survey,omitempty"`
-	Text    string       `json:"text,omitempty"`
-	Err     string       `json:"err,omitempty"`
+	Text   string         `json:"text,omitempty"`
+	Err    string         `json:"err,omitempty"`
 }

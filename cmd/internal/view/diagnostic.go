@@ -102,14 +102,17 @@ func (v *View) Error(err error) {
 	var waiting *apply.WaitingError
 	if errors.As(err, &waiting) { // that is no mistake: what it waits for was shown
 		m.Level, m.Type, m.Error, m.Diagnostic = "info", "waiting", "", nil
-		m.Message, m.Gates = "Waiting for "+plural(len(waiting.Gates), "gate"), waiting.Gates
+		m.Message, m.Gates, m.Windows = "Waiting for "+plural(len(waiting.Gates), "gate"), waiting.Gates, waiting.Windows
+		if n := len(waiting.Windows); n > 0 {
+			m.Message += " and " + plural(n, "window")
+		}
 	}
 	v.send(m)
 	if v.json {
 		return
 	}
 	if waiting != nil {
-		v.itemTo(v.err, "", "", nil, "Waiting for "+plural(len(waiting.Gates), "gate")+". Once somebody has acted, run apply again: it goes on.", nil)
+		v.waits(waiting)
 		return
 	}
 	v.sentence(err)

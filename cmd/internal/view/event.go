@@ -11,6 +11,10 @@ import (
 func (v *View) Event(e apply.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if e.What == apply.Countdown {
+		v.countdown(&e)
+		return
+	}
 	v.runStart()
 	v.send(v.eventMessage(&e))
 	if v.json {
@@ -85,8 +89,11 @@ func (v *View) finished(e *apply.Event, name string) {
 	}
 }
 
-// left is how much time a copy still takes at its rate; 0: nobody knows.
+// left is how much time a step still takes; 0: nobody knows.
 func left(e *apply.Event) time.Duration {
+	if e.Left > 0 {
+		return e.Left
+	}
 	if e.Rate <= 0 || e.Total <= e.Bytes {
 		return 0
 	}

@@ -23,38 +23,43 @@ type Message struct {
 	Stopover string `json:"stopover,omitempty"` // version: of the program
 	UI       string `json:"ui,omitempty"`       // version: of the stream
 
-	Step      string  `json:"step,omitempty"`
-	Phase     string  `json:"phase,omitempty"`
-	Op        string  `json:"op,omitempty"`
-	Account   string  `json:"account,omitempty"`
-	Part      string  `json:"part,omitempty"`
-	Server    string  `json:"server,omitempty"`
-	From      string  `json:"from,omitempty"`
-	To        string  `json:"to,omitempty"`
-	Bytes     int64   `json:"bytes,omitempty"`
-	Total     int64   `json:"bytes_total,omitempty"`
-	Items     int64   `json:"items,omitempty"`
-	AllItems  int64   `json:"items_total,omitempty"`
-	Rate      float64 `json:"rate,omitempty"`        // bytes per second
-	ETA       int64   `json:"eta_ms,omitempty"`      // time left
-	Duration  int64   `json:"duration_ms,omitempty"` // milliseconds
-	Downtime  int64   `json:"downtime_ms,omitempty"`
-	Outside   int64   `json:"outside_ms,omitempty"`
-	Text      string  `json:"text,omitempty"`
-	Undone    bool    `json:"undone,omitempty"`
-	Error     string  `json:"error,omitempty"`
-	StepsLeft *int    `json:"steps_left,omitempty"`
-	Blocked   *bool   `json:"blocked,omitempty"`
+	Step      string    `json:"step,omitempty"`
+	Phase     string    `json:"phase,omitempty"`
+	Op        string    `json:"op,omitempty"`
+	Account   string    `json:"account,omitempty"`
+	Part      string    `json:"part,omitempty"`
+	Server    string    `json:"server,omitempty"`
+	From      string    `json:"from,omitempty"`
+	To        string    `json:"to,omitempty"`
+	Bytes     int64     `json:"bytes,omitempty"`
+	Total     int64     `json:"bytes_total,omitempty"`
+	Items     int64     `json:"items,omitempty"`
+	AllItems  int64     `json:"items_total,omitempty"`
+	Rate      float64   `json:"rate,omitempty"`        // bytes per second
+	ETA       int64     `json:"eta_ms,omitempty"`      // time left
+	Duration  int64     `json:"duration_ms,omitempty"` // milliseconds
+	Downtime  int64     `json:"downtime_ms,omitempty"`
+	Outside   int64     `json:"outside_ms,omitempty"`
+	Until     time.Time `json:"until,omitzero"` // waiting: when a window opens
+	Text      string    `json:"text,omitempty"`
+	Undone    bool      `json:"undone,omitempty"`
+	Error     string    `json:"error,omitempty"`
+	StepsLeft *int      `json:"steps_left,omitempty"`
+	StepsDone int       `json:"steps_done,omitempty"` // of the run: done, failed or skipped
+	AllSteps  int       `json:"steps_total,omitempty"`
+	RunETA    int64     `json:"run_eta_ms,omitempty"`
+	Blocked   *bool     `json:"blocked,omitempty"`
 
-	Plan       *PlanSummary       `json:"plan,omitempty"`
-	Changes    *Changes           `json:"changes,omitempty"`
-	Change     *Change            `json:"change,omitempty"`
-	Finding    *schema.Finding    `json:"finding,omitempty"`
-	Gate       *plan.Gate         `json:"gate,omitempty"`
-	Gates      []plan.Gate        `json:"gates,omitempty"`
-	Diagnostic *schema.Diagnostic `json:"diagnostic,omitempty"`
-	Cutover    *apply.Cutover     `json:"cutover,omitempty"`
-	Result     *apply.Result      `json:"result,omitempty"`
+	Plan       *PlanSummary         `json:"plan,omitempty"`
+	Changes    *Changes             `json:"changes,omitempty"`
+	Change     *Change              `json:"change,omitempty"`
+	Finding    *schema.Finding      `json:"finding,omitempty"`
+	Gate       *plan.Gate           `json:"gate,omitempty"`
+	Gates      []plan.Gate          `json:"gates,omitempty"`
+	Windows    []apply.ClosedWindow `json:"windows,omitempty"`
+	Diagnostic *schema.Diagnostic   `json:"diagnostic,omitempty"`
+	Cutover    *apply.Cutover       `json:"cutover,omitempty"`
+	Result     *apply.Result        `json:"result,omitempty"`
 }
 
 // PlanSummary is what a run begins with.
@@ -83,6 +88,16 @@ type Change struct {
 	Route    []string      `json:"route"` // servers, the one where it is first
 	Bytes    int64         `json:"bytes,omitempty"`
 	Downtime time.Duration `json:"downtime,omitempty"` // nanoseconds, of all its cutovers
+	Cutovers []Planned     `json:"cutovers"`
+}
+
+// Planned is one cutover of a plan.
+type Planned struct {
+	Group      string        `json:"group"`
+	To         string        `json:"to"`
+	Downtime   time.Duration `json:"downtime,omitempty"` // predicted, nanoseconds
+	Confidence string        `json:"confidence,omitempty"`
+	Projected  bool          `json:"projected,omitempty"` // behind a gate
 }
 
 // stream is the state of the lines that a run prints.
@@ -152,7 +167,7 @@ func (v *View) planMessages(p *plan.Plan, notes []string) {
 	moves := movesOf(p)
 	for _, x := range moves {
 		m := v.newMessage("planned_change", sentenceOf(x))
-		m.Account, m.Change = x.account, &Change{Account: x.account, Route: x.route, Bytes: x.bytes, Downtime: x.downtime}
+		m.Account, m.Change = x.account, &Change{Account: x.account, Route: x.route, Bytes: x.bytes, Downtime: x.downtime, Cutovers: x.cutovers}
 		v.send(m)
 	}
 	open := p.Waiting()
@@ -196,8 +211,8 @@ func removals(p *plan.Plan) int {
 	return n
 }
 
-// eventTypes are the types of messages of events. An event that is not here
-// becomes "step_" and its name.
+// eventType is the type of an event's message. An event that is not here becomes
+// "step_" and its name.
 func eventType(w apply.What) string {
 	switch w {
 	case apply.Started:
@@ -230,6 +245,7 @@ func (v *View) eventMessage(e *apply.Event) *Message {
 	m.Bytes, m.Total, m.Items, m.AllItems, m.Rate = e.Bytes, e.Total, e.Items, e.ItemsTotal, e.Rate
 	m.ETA, m.Duration, m.Downtime = left(e).Milliseconds(), e.Duration.Milliseconds(), e.Downtime.Milliseconds()
 	m.Text, m.Undone = e.Text, e.Undone
+	m.StepsDone, m.AllSteps, m.RunETA = e.Overall.Done, e.Overall.Steps, e.Overall.Left.Milliseconds()
 	switch e.What {
 	case apply.Failed:
 		m.Level, m.Error = "error", errText(e)
@@ -237,7 +253,12 @@ func (v *View) eventMessage(e *apply.Event) *Message {
 	case apply.Skipped:
 		m.Level = "warn"
 		m.Message += ": not tried, " + clean(e.Text)
-	case apply.Waiting, apply.Note:
+	case apply.Waiting:
+		m.Message = clean(e.Text)
+		if !e.Until.IsZero() { // a window, no gate
+			m.Type, m.Until = "waiting", e.Until.UTC()
+		}
+	case apply.Note:
 		m.Message = clean(e.Text)
 	case apply.Measured:
 		if e.Text == apply.PartDowntime || e.Text == apply.PartOutside {

@@ -14,6 +14,7 @@ type move struct {
 	route    []string // servers, the one where it is first
 	bytes    int64
 	downtime time.Duration // of all its cutovers
+	cutovers []Planned
 }
 
 // movesOf are the accounts that a plan moves, in its order. What is projected
@@ -34,6 +35,7 @@ func movesOf(p *plan.Plan) []*move {
 		}
 		m.route = append(m.route, s.To)
 		m.downtime += s.Estimate.Downtime
+		m.cutovers = append(m.cutovers, Planned{Group: s.Group, To: s.To, Downtime: s.Estimate.Downtime, Confidence: s.Estimate.Confidence, Projected: s.Projected})
 	}
 	for i := range p.Accounts {
 		if m := at[p.Accounts[i].Name]; m != nil {

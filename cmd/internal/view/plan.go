@@ -24,7 +24,6 @@ func (v *View) Planned(p *plan.Plan, notes []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.planMessages(p, notes)
-	v.progress.expect(len(p.Runnable()))
 	if !v.json {
 		v.planText(p, notes, "")
 	}

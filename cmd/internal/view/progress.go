@@ -1,7 +1,6 @@
 package view
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -20,12 +19,13 @@ import (
 type progress struct {
 	bars  *mpb.Progress // nil: nothing moves
 	all   *bar
+	sleep *bar // the countdown of --wait
 	steps map[string]*bar
 	lines map[string]time.Time // when a step's last line was printed, where there are no bars
-
-	expected, done int   // steps of the run
-	bytes          int64 // that finished steps copied
-	begun          time.Time
+	bytes int64                // that finished steps copied
+	begun time.Time
+	waits string    // what the last countdown was for
+	slept time.Time // when a log heard of it last
 }
 
 // bar is one moving line. Its text is replaced by events and read by the
@@ -45,9 +45,6 @@ const (
 	lastBar    = 1 << 30 // priority of the bar for all steps: below the others
 )
 
-// expect is told how many steps a run has.
-func (p *progress) expect(steps int) { p.expected, p.done = steps, 0 }
-
 // above is where a line that stays is written.
 func (p *progress) above(w io.Writer) io.Writer {
 	if p.bars != nil {
@@ -65,7 +62,10 @@ func (p *progress) end() {
 	for _, b := range p.steps {
 		b.Abort(true)
 	}
-	p.all.Abort(true)
+	if p.all != nil {
+		p.all.Abort(true)
+	}
+	p.wake()
 	p.bars.Wait()
 	p.bars, p.all, p.steps = nil, nil, nil
 }
@@ -78,25 +78,54 @@ func (p *progress) count(e *apply.Event) {
 	switch e.What {
 	case apply.Finished:
 		p.bytes += e.Bytes
-		fallthrough
 	case apply.Failed, apply.Skipped:
-		delete(p.lines, string(e.Step))
-		p.done++
-		p.expected = max(p.expected, p.done)
+	default:
+		return
 	}
+	delete(p.lines, string(e.Step))
+}
+
+// start makes room for bars.
+func (p *progress) start(v *View) {
+	if p.bars == nil {
+		p.bars = mpb.New(mpb.WithOutput(v.out), mpb.WithWidth(barCells), mpb.WithRefreshRate(refresh), mpb.WithAutoRefresh())
+		p.steps = map[string]*bar{}
+	}
+}
+
+// wake takes the countdown away.
+func (p *progress) wake() {
+	if p.sleep != nil {
+		p.sleep.Abort(true)
+		p.sleep = nil
+	}
+}
+
+// countdown moves the line of a run that sleeps.
+func (p *progress) countdown(v *View, e *apply.Event) {
+	p.start(v)
+	for step, b := range p.steps {
+		b.Abort(true)
+		delete(p.steps, step)
+	}
+	if p.sleep == nil {
+		p.sleep = p.add("", lastBar, mpb.NopStyle())
+	}
+	text := "looks again in " + took(e.Left)
+	if !e.Until.IsZero() {
+		text = took(e.Left.Round(time.Second)) + " left"
+	}
+	p.sleep.say(text + " (Ctrl-C stops)")
 }
 
 // draw brings the bars up to date with an event.
 func (p *progress) draw(v *View, e *apply.Event) {
-	if p.bars == nil {
-		p.bars = mpb.New(mpb.WithOutput(v.out), mpb.WithWidth(barCells), mpb.WithRefreshRate(refresh), mpb.WithAutoRefresh())
-		p.steps = map[string]*bar{}
-		p.all = p.add("all steps", lastBar)
-	}
+	p.start(v)
+	p.wake()
 	switch b := p.steps[string(e.Step)]; e.What {
 	case apply.Progress:
 		if b == nil && len(p.steps) < mostBars {
-			b = p.add(barTitle(e), 0)
+			b = p.add(barTitle(e), 0, mpb.BarStyle())
 			p.steps[string(e.Step)] = b
 		}
 		if b != nil {
@@ -108,20 +137,40 @@ func (p *progress) draw(v *View, e *apply.Event) {
 			delete(p.steps, string(e.Step))
 		}
 	}
-	text := fmt.Sprintf("%s of %s steps", number(int64(p.done)), number(int64(p.expected)))
-	if p.bytes > 0 {
-		text += ", " + size(p.bytes)
-	}
-	if d := e.At.Sub(p.begun); d >= time.Second {
-		text += ", " + took(d.Round(time.Second))
-	}
-	p.all.show(int64(p.done), int64(p.expected), text)
+	p.total(e)
 }
 
-func (p *progress) add(title string, priority int) *bar {
+// total moves the bar of all steps.
+func (p *progress) total(e *apply.Event) {
+	o := &e.Overall
+	if o.Steps == 0 {
+		return
+	}
+	if p.all == nil {
+		p.all = p.add("all steps", lastBar, mpb.BarStyle())
+	}
+	text := number(int64(o.Done)) + "/" + number(int64(o.Steps)) + " steps"
+	if p.bytes > 0 {
+		text += " " + size(p.bytes)
+	}
+	switch {
+	case o.Left > 0 && o.AtLeast:
+		text += " over " + took(o.Left.Round(time.Second)) + " left"
+	case o.Left > 0:
+		text += " " + took(o.Left.Round(time.Second)) + " left"
+	case e.At.Sub(p.begun) >= time.Second:
+		text += " " + took(e.At.Sub(p.begun).Round(time.Second))
+	}
+	p.all.show(int64(o.Done), int64(o.Steps), text)
+}
+
+func (p *progress) add(title string, priority int, style mpb.BarFillerBuilder) *bar {
 	b := &bar{}
-	name := padded(shorten(title, barName), barName) + " "
-	b.Bar = p.bars.AddBar(0, mpb.BarPriority(priority), mpb.BarFillerTrim(),
+	name := ""
+	if title != "" {
+		name = padded(shorten(title, barName), barName) + " "
+	}
+	b.Bar = p.bars.New(0, style, mpb.BarPriority(priority), mpb.BarFillerTrim(),
 		mpb.PrependDecorators(decor.Name(name)),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
 			if s := b.text.Load(); s != nil {
@@ -132,11 +181,16 @@ func (p *progress) add(title string, priority int) *bar {
 	return b
 }
 
+// say replaces the text of a bar.
+func (b *bar) say(text string) {
+	text = shorten(text, barNumbers)
+	b.text.Store(&text)
+}
+
 // show moves a bar. Its end is never reached: only what finishes a step takes
 // its bar away.
 func (b *bar) show(now, all int64, text string) {
-	text = shorten(text, barNumbers)
-	b.text.Store(&text)
+	b.say(text)
 	b.SetTotal(max(all, now, 0)+1, false)
 	b.SetCurrent(max(now, 0))
 }

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/stopover/stopover/cmd/internal/report"
@@ -174,7 +175,7 @@ func (v *View) lastRun(c clock, r *report.Run) {
 	switch {
 	case r.Ended.IsZero():
 		v.item("  ", "", nil, "It has not ended: it is still running, or it was stopped hard. Running apply again goes on; begun steps: "+plural(len(r.Open), "step")+".", nil)
-	case r.How != "" && r.How != "done":
+	case r.How != "" && r.How != "done" && !strings.HasPrefix(r.How, "waiting"): // what it waits for is shown
 		v.item("  ", "", nil, "It ended with: "+clean(r.How), nil)
 	}
 	for i, f := range r.Failed {

@@ -97,7 +97,7 @@ func (w *world) rules(t *testing.T, src []byte) {
 		t.Fatal(diags)
 	}
 	for _, b := range f.Body.(*hclsyntax.Body).Blocks {
-		c := schema.Condition{Name: b.Labels[0]}
+		c := schema.Condition{Name: b.Labels[0], Pos: schema.Pos{File: "rules.hcl", Line: b.DefRange().Start.Line, Column: 1}}
 		for name, a := range b.Body.Attributes {
 			text := string(a.Expr.Range().SliceBytes(src))
 			v, _ := a.Expr.Value(nil)
@@ -112,7 +112,6 @@ func (w *world) rules(t *testing.T, src []byte) {
 				}
 			case "condition":
 				c.Condition = text
-				c.Pos = schema.Pos{File: "rules.hcl", Line: a.Expr.Range().Start.Line, Column: a.Expr.Range().Start.Column}
 			case "message":
 				c.Message = text
 			}

@@ -19,7 +19,7 @@ import (
 
 // maxSource is the longest expression in bytes. The parser goes as deep as
 // parentheses do; a saved plan is a file that somebody may have written.
-const maxSource = 64 << 10
+const maxSource = 16 << 10
 
 // rule is a condition that was parsed.
 type rule struct {
@@ -189,7 +189,10 @@ func (r *rule) evaluate(e hclsyntax.Expression, ctx *hcl.EvalContext, want cty.T
 	if diags.HasErrors() {
 		return cty.NilVal, r.explain(diags, src)
 	}
-	v, _ = v.UnmarkDeep()
+	v, marks := v.UnmarkDeep()
+	if len(marks) > 0 && e == r.message {
+		return cty.NilVal, r.fault("Secret in an open place", "The message holds a sensitive value, and findings are printed and saved.")
+	}
 	if v.IsKnown() && v.IsNull() {
 		return cty.NilVal, r.fault("No value", fmt.Sprintf("The %s is null.", what))
 	}
@@ -229,11 +232,7 @@ func (r *rule) explain(diags hcl.Diagnostics, src string) *fault {
 	}
 	f.detail += suggestion(d)
 	if d.Subject != nil {
-		f.snippet = lineAt(src, d.Subject.Start.Line)
-		if d.Subject.Start.Line > 1 && f.pos.Line > 0 {
-			f.pos.Line += d.Subject.Start.Line - 1
-			f.pos.Column = d.Subject.Start.Column
-		}
+		f.snippet = lineAt(src, d.Subject.Start.Line) // its place in the file is not known: a condition's is that of its block
 	}
 	return f
 }

@@ -65,6 +65,40 @@ func TestEachAccountOnce(t *testing.T) {
 	}
 }
 
+// TestAgreesWithGo: what a condition says of accounts is what Go says of them.
+func TestAgreesWithGo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		inv, cfg := &schema.Inventory{Servers: map[string]*schema.FoundServer{"client": {Name: "client"}}}, &schema.Config{}
+		cfg.Migration.Source = "client"
+		limit := rapid.Int64().Draw(t, "limit")
+		glob := rapid.StringMatching(`[ab*?]{1,4}`).Draw(t, "glob")
+		g, err := schema.ParseGlob(glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]bool{}
+		names := rapid.SliceOfDistinct(rapid.OneOf(rapid.StringMatching(`[ab]{1,3}`), rapid.String()), rapid.ID[string]).Draw(t, "names")
+		for _, name := range names {
+			a := &schema.FoundAccount{Name: name, Files: schema.Files{Bytes: rapid.Int64().Draw(t, "bytes")}}
+			inv.Servers["client"].Accounts = append(inv.Servers["client"].Accounts, a)
+			if g.Match(name) && !(a.Files.Bytes < limit || len(a.Domains) > 0) {
+				want[name] = true
+			}
+		}
+		c := schema.Condition{Name: "c", Severity: schema.Info, Accounts: []string{glob}, Message: `"x"`,
+			Condition: fmt.Sprintf("account.files.bytes < %d || length(account.domains) > 0", limit)}
+		list, _ := condition.Checks([]schema.Condition{c}, inv, cfg)
+		for _, f := range list {
+			if !want[f.Account] || f.Severity != schema.Info {
+				t.Fatalf("%q: %+v", f.Account, f)
+			}
+		}
+		if len(list) != len(want) {
+			t.Fatalf("%d findings, want %v", len(list), want)
+		}
+	})
+}
+
 // TestNothingFound: no servers, no accounts, no plan are no reason to panic.
 func TestNothingFound(t *testing.T) {
 	cfg := &schema.Config{}
@@ -95,7 +129,7 @@ func TestBroken(t *testing.T) {
 		"syntax":           {Condition: "1 +", Message: `"x"`},
 		"two":              {Condition: "true true", Message: `"x"`},
 		"deep":             {Condition: strings.Repeat("(", 1<<20), Message: `"x"`},
-		"deep enough":      {Condition: strings.Repeat("(", 60000) + "true" + strings.Repeat(")", 5000), Message: `"x"`},
+		"deep enough":      {Condition: strings.Repeat("(", 16000) + "true", Message: `"x"`},
 		"glob":             {Accounts: []string{"["}, Condition: "true", Message: `"x"`},
 		"values":           {Condition: "true", Message: `"x"`, Values: json.RawMessage(`[]`)},
 		"values of others": {Condition: "true", Message: `"x"`, Values: json.RawMessage(`{"env":{}}`)},
