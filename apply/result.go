@@ -50,7 +50,8 @@ type Result struct {
 	Run       string          `json:"run"`
 	Accounts  []AccountResult `json:"accounts"`
 	Gates     []plan.Gate     `json:"gates,omitempty"` // that are open
-	Done      int             `json:"done"`            // steps
+	Windows   []ClosedWindow  `json:"windows,omitempty"`
+	Done      int             `json:"done"` // steps
 	Failed    int             `json:"failed"`
 	Skipped   int             `json:"skipped"`
 	Left      int             `json:"left"` // behind gates, or not begun
@@ -76,6 +77,7 @@ func (x *run) result(list []*unit, _ error) Result {
 		r.Accounts[i].add(u)
 	}
 	r.Gates = x.gates(list)
+	r.Windows = x.windows.closed(list)
 	return r
 }
 

@@ -13,6 +13,7 @@ import (
 type progress struct {
 	shown bool
 	last  time.Time
+	waits string // what the last countdown was for
 }
 
 func (p *progress) end(v *View) {
@@ -26,6 +27,10 @@ func (p *progress) end(v *View) {
 func (v *View) Event(e apply.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if e.What == apply.Countdown {
+		v.countdown(e)
+		return
+	}
 	if v.json {
 		v.message(eventMessage(e))
 		return

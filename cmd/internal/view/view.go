@@ -112,7 +112,14 @@ func (v *View) Error(err error) {
 	}
 	var waiting *apply.WaitingError
 	if errors.As(err, &waiting) { // what it waits for was shown
-		fmt.Fprintf(v.err, "%s\n", wrap("Waiting for "+plural(len(waiting.Gates), "gate")+". Once somebody has acted, run apply again: it goes on.", 80, ""))
+		switch {
+		case len(waiting.Windows) == 0:
+			fmt.Fprintf(v.err, "%s\n", wrap("Waiting for "+plural(len(waiting.Gates), "gate")+". Once somebody has acted, run apply again: it goes on.", 80, ""))
+		case len(waiting.Gates) == 0:
+			fmt.Fprintf(v.err, "Waiting. Run apply again then, or let it wait with --wait:%s\n", windows(waiting))
+		default:
+			fmt.Fprintf(v.err, "Waiting for %s, and for windows. Run apply again then, or let it wait\nwith --wait:%s\n", plural(len(waiting.Gates), "gate"), windows(waiting))
+		}
 		return
 	}
 	fmt.Fprintf(v.err, "%s\n", v.sentence(err))
