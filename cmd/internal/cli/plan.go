@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stopover/stopover/apply"
+	"github.com/stopover/stopover/cmd/internal/view"
 	"github.com/stopover/stopover/plan"
 )
 
@@ -96,15 +97,21 @@ func loadPlan(path string) (*plan.Plan, error) {
 }
 
 func (p *program) show() *cobra.Command {
-	return &cobra.Command{
+	var f formatFlags
+	c := &cobra.Command{
 		Use: "show PLAN", Short: "Show a saved plan without asking any server", Args: exactly("PLAN"),
+		Example: "  stopover show plan.json\n  stopover show plan.json --format markdown --out review.md",
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := f.check(p.json); err != nil {
+				return err
+			}
 			saved, err := loadPlan(args[0])
 			if err != nil {
 				return err
 			}
-			p.view().Plan(saved, nil, "")
-			return nil
+			return p.shown(&f, func(v *view.View, format string) error { return v.PlanAs(saved, nil, "", format) })
 		},
 	}
+	p.formatFlags(c, &f)
+	return c
 }

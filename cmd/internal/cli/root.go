@@ -140,7 +140,7 @@ func (p *program) root() *cobra.Command {
 	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
 	root.AddCommand(p.init(), p.fmt(), p.validate(), p.inventory(), p.check(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
-		p.dns(), p.notices(), p.unlock(), p.declareLost(), p.providers(), p.version(), p.pocketServer())
+		p.report(), p.dns(), p.notices(), p.unlock(), p.declareLost(), p.providers(), p.schema(), p.version(), p.pocketServer())
 	p.completeFlags(root)
 	return root
 }
