@@ -18,20 +18,8 @@ func settingsOf(c *schema.Config, name string) schema.Account {
 			return a
 		}
 	}
-	escaped, err := schema.EscapeName(name)
-	if err != nil {
-		return schema.Account{Name: name}
-	}
-	picks := func(patterns []string) bool {
-		for _, p := range patterns {
-			if p == name || plan.Glob(p, escaped) {
-				return true
-			}
-		}
-		return false
-	}
 	for _, p := range c.Migration.Patterns {
-		if picks(p.Include) && !picks(p.Exclude) {
+		if p.Picks(name) {
 			return schema.Account{Name: name, DowntimeBudget: p.DowntimeBudget, Probes: p.Probes}
 		}
 	}
