@@ -37,6 +37,7 @@ type performer struct {
 // it. A test ranges over plan.Ops, so that none is forgotten.
 func performerOf(op plan.Op) (performer, bool) {
 	p, ok := map[plan.Op]performer{
+		plan.OpTrial:           {step: (*run).try, gentle: true},
 		plan.OpBaseline:        {step: (*run).recordBaseline, gentle: true},
 		plan.OpRemoveRuntime:   {step: (*run).removeRuntime},
 		plan.OpProbeReady:      {step: (*run).probeReady, gentle: true},

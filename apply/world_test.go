@@ -61,9 +61,10 @@ type machine struct {
 	residue   []schema.Residue
 	front     *httptest.Server
 	frontHost string
-	status    int // that sites answer with
-	different int // comparisons that will still find a difference
-	lateWord  int // polls that the origin does not answer yet
+	status    int                    // that sites answer with
+	different int                    // comparisons that will still find a difference
+	lateWord  int                    // polls that the origin does not answer yet
+	tried     []schema.TriedDatabase // what a trial finds
 }
 
 type record struct {
@@ -302,7 +303,7 @@ func (w *world) serve(m *machine, rw http.ResponseWriter, r *http.Request) {
 func (m *machine) Close() error { return nil }
 
 func (m *machine) Abilities() providers.Abilities {
-	return providers.Abilities{Owner: m, Copier: m, Machine: m, Runtimes: m, Keeper: m, Disposer: m}
+	return providers.Abilities{Owner: m, Copier: m, Machine: m, Runtimes: m, Keeper: m, Disposer: m, Trier: m}
 }
 
 func (m *machine) Survey(ctx context.Context, _ providers.SurveyOptions) (*schema.FoundServer, error) {
@@ -653,6 +654,17 @@ func (m *machine) Compare(ctx context.Context, o providers.Origin, term uint64, 
 
 func (m *machine) CloseOrigin(ctx context.Context, account string) error {
 	return m.do(ctx, "CloseOrigin", account, func() error { return nil })
+}
+
+func (m *machine) Try(ctx context.Context, term uint64, o providers.Origin, progress func(providers.Progress)) (f schema.TrialFact, err error) {
+	err = m.do(ctx, "Try", o.Account, func() error {
+		f = schema.TrialFact{Server: m.id, Engine: "sqlite", Version: "3", Databases: slices.Clone(m.tried)}
+		return m.current(term)
+	})
+	if err == nil {
+		progress(providers.Progress{Bytes: 5, BytesTotal: 5})
+	}
+	return f, err
 }
 
 // ---- providers.Machine, Runtimes, FactKeeper, Disposer ----
