@@ -23,6 +23,9 @@ type ProbeResult struct {
 // CompareProbe puts an answer beside its baseline. Without a baseline only what
 // the probe itself demands counts.
 func CompareProbe(p schema.Probe, base *schema.BaselineFact, a Answer) ProbeResult {
+	if p.SMTP != "" {
+		return compareMail(p, a)
+	}
 	var why []string
 	status := p.Status
 	if status == 0 && base != nil {
@@ -49,6 +52,11 @@ func Probes(c *schema.Config, inv *schema.Inventory, account string) []schema.Pr
 	if own := settingsOf(c, account).Probes; len(own) > 0 {
 		return own
 	}
+	return homeProbe(c, inv, account)
+}
+
+// homeProbe asks for the front page of an account's first domain.
+func homeProbe(c *schema.Config, inv *schema.Inventory, account string) []schema.Probe {
 	if inv == nil {
 		return nil
 	}
@@ -80,6 +88,30 @@ func (x *run) front(ctx context.Context, s *server) (string, error) {
 	return "", fmt.Errorf("nothing says at which address the sites of server %s answer", schema.QuoteName(s.name))
 }
 
+// place is where a probe is asked on a server.
+func (x *run) place(ctx context.Context, s *server, p schema.Probe) (string, error) {
+	if p.SMTP != "" {
+		return x.mailFront(ctx, s)
+	}
+	return x.front(ctx, s)
+}
+
+// mailFront is the address on which a server takes mail itself, as its survey
+// says. One that came up after the plan was made is surveyed for it.
+func (x *run) mailFront(ctx context.Context, s *server) (string, error) {
+	found := s.found
+	if found == nil || found.SMTP == "" {
+		var err error
+		if found, err = s.look(ctx); err != nil {
+			return "", fmt.Errorf("look where server %s takes mail: %w", schema.QuoteName(s.name), err)
+		}
+	}
+	if found.SMTP == "" {
+		return "", fmt.Errorf("nothing says at which address server %s takes mail: its provider cannot be probed for mail; remove the probe", schema.QuoteName(s.name))
+	}
+	return found.SMTP, nil
+}
+
 // recordBaseline writes down what the probes of an account answer before
 // anything is moved.
 func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
@@ -87,15 +119,14 @@ func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
-	address, err := x.front(ctx, on)
-	if err != nil {
-		return done{}, err
-	}
 	var facts []schema.Fact
 	for _, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
-		a, err := Ask(ctx, p, address)
+		a, err := x.ask(ctx, on, p)
 		if err != nil {
 			return done{}, err
+		}
+		if r := compareMail(p, a); p.SMTP != "" && !r.OK {
+			return done{}, fmt.Errorf("probe %s of %s: %s: mend the mailbox or the probe before anything moves", schema.QuoteName(p.Name), schema.QuoteName(s.Account), r.Why)
 		}
 		if p.Status != 0 && a.Status != p.Status {
 			return done{}, fmt.Errorf("probe %s of %s: status %d, and the configuration says %d: mend the site or the probe before anything moves",
@@ -170,14 +201,10 @@ func (x *run) askAll(ctx context.Context, s *plan.Step) ([]ProbeResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, err := x.front(ctx, on)
-	if err != nil {
-		return nil, err
-	}
 	began := x.clock.Now()
 	pauses := x.settings.pauses()
 	for {
-		results, err := x.askOnce(ctx, s, address)
+		results, err := x.askOnce(ctx, s, on)
 		if err == nil && allOK(results) || x.since(began) >= x.settings.Settle || ctx.Err() != nil {
 			return results, err
 		}
@@ -196,10 +223,18 @@ func allOK(results []ProbeResult) bool {
 	return true
 }
 
-func (x *run) askOnce(ctx context.Context, s *plan.Step, address string) ([]ProbeResult, error) {
+func (x *run) ask(ctx context.Context, on *server, p schema.Probe) (Answer, error) {
+	address, err := x.place(ctx, on, p)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Ask(ctx, p, address)
+}
+
+func (x *run) askOnce(ctx context.Context, s *plan.Step, on *server) ([]ProbeResult, error) {
 	var results []ProbeResult
 	for _, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
-		a, err := Ask(ctx, p, address)
+		a, err := x.ask(ctx, on, p)
 		if err != nil {
 			return nil, err
 		}

@@ -61,6 +61,7 @@ type machine struct {
 	residue   []schema.Residue
 	front     *httptest.Server
 	frontHost string
+	smtp      string
 	status    int                    // that sites answer with
 	different int                    // comparisons that will still find a difference
 	lateWord  int                    // polls that the origin does not answer yet
@@ -316,7 +317,7 @@ func (m *machine) found() *schema.FoundServer {
 	f := &schema.FoundServer{Name: m.name, Presence: schema.Present, Provider: "memory", Machine: m.id, Known: m.known,
 		Addresses: slices.Clone(m.addresses), Listening: slices.Clone(m.listening), Runtimes: slices.Clone(m.runtimes), Removed: slices.Clone(m.removed),
 		Lineage: slices.Clone(m.lineage), Claim: schema.Claim{Term: m.term, Migration: m.migration, Name: m.migName, Holder: m.holder},
-		Can: map[schema.Capability]bool{}, Residue: slices.Clone(m.residue), Facts: slices.Clone(m.facts), FreeBytes: 1 << 40, FreeInodes: 1 << 30}
+		Can: map[schema.Capability]bool{}, Residue: slices.Clone(m.residue), Facts: slices.Clone(m.facts), FreeBytes: 1 << 40, FreeInodes: 1 << 30, SMTP: m.smtp}
 	for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
 		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts} {
 		f.Can[c] = true
@@ -682,7 +683,7 @@ func (m *machine) Reinstall(ctx context.Context, term uint64, seal uint64, id st
 			return no("reinstall of machine %s with seal %d", id, seal)
 		}
 		n := m.w.machine(m.name)
-		n.front, n.frontHost, n.addresses, n.present = m.front, m.frontHost, m.addresses, true
+		n.front, n.frontHost, n.addresses, n.present, n.smtp = m.front, m.frontHost, m.addresses, true, m.smtp
 		*m = *n
 		return nil
 	})
