@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/stopover/stopover/plan"
@@ -119,6 +120,7 @@ func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
+	var d done
 	var facts []schema.Fact
 	for _, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
 		a, err := x.ask(ctx, on, p)
@@ -136,7 +138,12 @@ func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
 			return done{}, fmt.Errorf("probe %s of %s: %q is not on the page: mend the site or the probe before anything moves",
 				schema.QuoteName(p.Name), schema.QuoteName(s.Account), p.Contains)
 		}
-		f := x.fact(schema.FactBaseline, plan.BaselineID(s.Account, p.Name),
+		id := plan.BaselineID(s.Account, p.Name)
+		if s.Method == plan.MethodRecord { // an intended change: it replaces the one before
+			id = x.again(id)
+		}
+		d.asked = append(d.asked, ProbeResult{Probe: p.Name, Answer: a, OK: true})
+		f := x.fact(schema.FactBaseline, id,
 			schema.BaselineFact{Probe: p.Name, Status: a.Status, Title: a.Title, Contains: a.Contains})
 		f.Account, f.Server = s.Account, on.name
 		facts = append(facts, f)
@@ -144,7 +151,8 @@ func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
 	if len(facts) == 0 {
 		return done{notes: []string{schema.QuoteName(s.Account) + " has no domain and no probe: nothing to record"}}, nil
 	}
-	return done{items: int64(len(facts))}, x.remember(facts...)
+	d.items = int64(len(facts))
+	return d, x.remember(facts...)
 }
 
 // probeReady probes an account again now that runtimes are gone from its
@@ -161,7 +169,7 @@ func (x *run) probeReady(ctx context.Context, s *plan.Step) (done, error) {
 	}
 	f := x.fact(schema.FactPrepared, plan.PreparedID(s.Account), probed(s, results))
 	f.Account, f.Server = s.Account, s.Server
-	return done{items: int64(len(results))}, x.remember(f)
+	return done{items: int64(len(results)), asked: results}, x.remember(f)
 }
 
 // probe asks an account at its new place and writes down what it answered. An
@@ -171,7 +179,7 @@ func (x *run) probe(ctx context.Context, s *plan.Step) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
-	d := done{items: int64(len(results))}
+	d := done{items: int64(len(results)), asked: results}
 	for _, r := range results {
 		if !r.OK {
 			d.notes = append(d.notes, fmt.Sprintf("probe %s of %s differs from its baseline: %s", schema.QuoteName(r.Probe), schema.QuoteName(s.Account), r.Why))
@@ -180,7 +188,14 @@ func (x *run) probe(ctx context.Context, s *plan.Step) (done, error) {
 	if len(results) == 0 {
 		d.notes = append(d.notes, schema.QuoteName(s.Account)+" has no domain and no probe: nobody asked whether it answers")
 	}
-	f := x.fact(schema.FactProbed, plan.ProbedID(s.Account, s.Epoch), probed(s, results))
+	id := plan.ProbedID(s.Account, s.Epoch)
+	switch s.Method {
+	case plan.MethodLook:
+		return d, nil
+	case plan.MethodRecord: // of several answers the newest count
+		id = x.again(id)
+	}
+	f := x.fact(schema.FactProbed, id, probed(s, results))
 	f.Account, f.Server = s.Account, s.Server
 	return d, x.remember(f)
 }
@@ -238,12 +253,40 @@ func (x *run) askOnce(ctx context.Context, s *plan.Step, on *server) ([]ProbeRes
 		if err != nil {
 			return nil, err
 		}
-		var base *schema.BaselineFact
-		var b schema.BaselineFact
-		if x.read(plan.BaselineID(s.Account, p.Name), &b) {
-			base = &b
-		}
-		results = append(results, CompareProbe(p, base, a))
+		results = append(results, CompareProbe(p, x.baseline(s.Account, p.Name), a))
 	}
 	return results, nil
+}
+
+// baseline is what a probe has to answer: what was recorded last; nil: nothing.
+func (x *run) baseline(account, probe string) *schema.BaselineFact {
+	first := plan.BaselineID(account, probe)
+	var base *schema.BaselineFact
+	for n, id := 1, first; x.had(id); {
+		b := &schema.BaselineFact{}
+		if x.read(id, b) {
+			base = b
+		}
+		n++
+		id = first + "/" + strconv.Itoa(n)
+	}
+	return base
+}
+
+// again is the id of the next fact of a row whose first one has no number:
+// first, first/2, first/3.
+func (x *run) again(first string) string {
+	id := first
+	for n := 2; x.had(id); n++ {
+		id = first + "/" + strconv.Itoa(n)
+	}
+	return id
+}
+
+// had says whether there is or was a fact of that id.
+func (x *run) had(id string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	_, ok := x.facts[id]
+	return ok
 }

@@ -83,7 +83,7 @@ func Compute(in Input) (*Plan, error) {
 	}
 	b.check()
 	b.reserve()
-	for _, rule := range rules {
+	for _, rule := range b.layout() {
 		rule(b)
 	}
 	return b.finished(), nil

@@ -87,7 +87,7 @@ func OpenConfig(ctx context.Context, dir string, cfg *schema.Config) (*Project, 
 		return nil, err
 	}
 	env := providers.Env{Dir: dir, Executable: exe}
-	for _, name := range []string{cfg.Migration.Source, cfg.Migration.Transit} {
+	for _, name := range []string{cfg.Migration.Source, cfg.Migration.Transit, cfg.Migration.Trial} {
 		s := cfg.Server(name)
 		if s == nil || p.Servers[name] != nil {
 			continue
