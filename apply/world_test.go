@@ -62,6 +62,7 @@ type machine struct {
 	front     *httptest.Server
 	frontHost string
 	smtp      string
+	added     func(facts int)        // sees how many come at once; may be nil
 	status    int                    // that sites answer with
 	different int                    // comparisons that will still find a difference
 	lateWord  int                    // polls that the origin does not answer yet
@@ -779,7 +780,13 @@ func (m *machine) RestoreRuntime(ctx context.Context, term uint64, r schema.Runt
 }
 
 func (m *machine) AddFacts(ctx context.Context, facts []schema.Fact) error {
-	return m.do(ctx, "AddFacts", "", func() error { m.facts = schema.UnionFacts(m.facts, facts); return nil })
+	return m.do(ctx, "AddFacts", "", func() error {
+		if m.added != nil {
+			m.added(len(facts))
+		}
+		m.facts = schema.UnionFacts(m.facts, facts)
+		return nil
+	})
 }
 
 func (m *machine) Facts(ctx context.Context) (facts []schema.Fact, err error) {
