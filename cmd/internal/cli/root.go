@@ -70,7 +70,7 @@ func (p *program) status(err error) int {
 }
 
 func (p *program) options() view.Options {
-	return view.Options{JSON: p.json, NoColor: p.noColor || os.Getenv("NO_COLOR") != "", Verbose: p.verbose}
+	return view.Options{JSON: p.json, NoColor: p.noColor || os.Getenv("NO_COLOR") != "", Verbose: p.verbose, Version: setup.Version}
 }
 
 func (p *program) view() *view.View { return view.New(p.out, p.err, p.options()) }
@@ -103,7 +103,7 @@ func (p *program) root() *cobra.Command {
 	f.BoolVar(&p.json, "json", false, "print JSON for programs")
 	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
-	root.AddCommand(p.validate(), p.inventory(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
+	root.AddCommand(p.init(), p.notices(), p.dns(), p.fmt(), p.check(), p.providers(), p.validate(), p.inventory(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
 		p.declareLost(), p.version(), p.pocketServer())
 	return root
 }

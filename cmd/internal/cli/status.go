@@ -5,7 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stopover/stopover/cmd/internal/report"
 	"github.com/stopover/stopover/cmd/internal/setup"
+	"github.com/stopover/stopover/cmd/internal/view"
 )
 
 func (p *program) statusCommand() *cobra.Command {
@@ -21,7 +23,11 @@ func (p *program) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p.view().Status(computed.Plan, computed.Inventory, computed.Past)
+			log, err := project.Store.Load(c.Context())
+			if err != nil {
+				return err
+			}
+			p.view().Status(view.Situation{Plan: computed.Plan, Inventory: computed.Inventory, Past: computed.Past, Last: report.LastRun(log)})
 			return nil
 		},
 	}
