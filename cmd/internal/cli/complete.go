@@ -23,7 +23,7 @@ func (p *program) completing(pick func(*plan.Plan) []string) completer {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(context.Background(), completionPatience)
 		defer cancel()
-		project, _, err := setup.Open(ctx, p.dir)
+		project, _, err := setup.Open(ctx, p.dir, p.vars...)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

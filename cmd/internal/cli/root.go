@@ -16,6 +16,7 @@ import (
 	"github.com/stopover/stopover/apply"
 	"github.com/stopover/stopover/cmd/internal/setup"
 	"github.com/stopover/stopover/cmd/internal/view"
+	"github.com/stopover/stopover/schema/hclfile"
 )
 
 // exitChanges is plan --detailed-exitcode's word for "there are steps to do".
@@ -29,7 +30,8 @@ type program struct {
 	json     bool
 	noColor  bool
 	verbose  bool
-	graceful context.Context // ends at the first Ctrl-C; the command's context ends at the second
+	vars     []hclfile.Assignment // of --var and --var-file, in order
+	graceful context.Context      // ends at the first Ctrl-C; the command's context ends at the second
 	exit     int
 }
 
@@ -103,6 +105,7 @@ func (p *program) root() *cobra.Command {
 	f.BoolVar(&p.json, "json", false, "print JSON for programs")
 	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
+	p.variableFlags(f)
 	root.AddCommand(p.validate(), p.inventory(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
 		p.declareLost(), p.version(), p.pocketServer())
 	return root
@@ -110,7 +113,7 @@ func (p *program) root() *cobra.Command {
 
 // open opens the project and shows what its configuration's reader had to say.
 func (p *program) open(ctx context.Context) (*setup.Project, error) {
-	project, diags, err := setup.Open(ctx, p.dir)
+	project, diags, err := setup.Open(ctx, p.dir, p.vars...)
 	if len(diags) > 0 {
 		p.view().Diagnostics(diags)
 	}
