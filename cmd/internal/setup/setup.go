@@ -142,8 +142,10 @@ func openStore(dir string, cfg *schema.Config) (state.Store, error) {
 			at = filepath.Join(dir, at)
 		}
 		return state.OpenLocal(at, state.Options{}), nil
+	case "http":
+		return openHTTP(cfg.State)
 	}
-	return nil, fmt.Errorf("there is no state store %q; this version has \"local\"", cfg.State.Kind)
+	return nil, fmt.Errorf("there is no state store %q; this version has \"local\" and \"http\"", cfg.State.Kind)
 }
 
 // Close closes what was opened.
