@@ -215,7 +215,10 @@ func moveTo(m *report.Move) string {
 
 // moveBrief is a move in one cell.
 func (x *reporter) moveBrief(m *report.Move) string {
-	s := moveTo(m) + " " + x.clock.moment(m.At) + ", down " + orUnknown(m.Downtime)
+	s := moveTo(m) + " " + x.clock.moment(m.At) + ", downtime not measured"
+	if m.Downtime > 0 {
+		s = moveTo(m) + " " + x.clock.moment(m.At) + ", down " + took(m.Downtime)
+	}
 	if m.Predicted > 0 {
 		s += ", predicted " + took(m.Predicted)
 	}
