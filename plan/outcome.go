@@ -66,7 +66,7 @@ func (b *builder) stage0(a *account) string {
 		if a.stop <= iRequest {
 			return StageBlocked
 		}
-		if b.recorded(a) {
+		if b.recorded(a) && b.tried(a) {
 			return StagePrepared
 		}
 		return StageAtSource
@@ -139,7 +139,7 @@ func (b *builder) accountDone(a *account, phase int) bool {
 	gone := a.found == sideTransit || a.found == sideHome || b.reinstalled && a.found == sideToSource
 	switch phase {
 	case iPrepare:
-		return gone || a.found == sideToTransit || a.found == sideSource && b.recorded(a) && a.stop > iRequest
+		return gone || a.found == sideToTransit || a.found == sideSource && b.recorded(a) && b.tried(a) && a.stop > iRequest
 	case iInstall:
 		return gone || a.found == sideToTransit || b.paired0(a)
 	case iMigrate:

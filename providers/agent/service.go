@@ -108,7 +108,10 @@ func service() *grpc.ServiceDesc {
 		},
 		Streams: []grpc.StreamDesc{
 			streaming("Pull", (*Agent).pull),
+			streaming("Try", (*Agent).try),
+
 			streaming("Send", (*Agent).send),
+			streaming("SendTrial", (*Agent).sendTrial),
 		},
 	}
 }

@@ -103,7 +103,7 @@ func (p *program) root() *cobra.Command {
 	f.BoolVar(&p.json, "json", false, "print JSON for programs")
 	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
-	root.AddCommand(p.validate(), p.inventory(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
+	root.AddCommand(p.init(), p.notices(), p.dns(), p.fmt(), p.check(), p.providers(), p.validate(), p.inventory(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
 		p.declareLost(), p.version(), p.pocketServer())
 	return root
 }
