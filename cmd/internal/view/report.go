@@ -244,8 +244,13 @@ func (x *reporter) scores() {
 		return
 	}
 	x.heading("Predictions")
-	x.text("", "Downtimes predicted and measured "+scoreSentence(s))
-	x.text("", fmt.Sprintf("In all %s were predicted and %s measured.", took(s.Promised), took(s.Sum)))
+	x.text("", "Downtimes predicted and measured: "+scoreSentence(s))
+	var predicted, measured time.Duration
+	for i := range s.Cutovers {
+		predicted += s.Cutovers[i].Predicted
+		measured += s.Cutovers[i].Measured
+	}
+	x.text("", "In all "+took(predicted)+" were predicted and "+took(measured)+" measured.")
 }
 
 // promises is the timetable of the plan that was saved beside what happened.

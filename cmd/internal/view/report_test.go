@@ -155,7 +155,7 @@ func TestReportJSON(t *testing.T) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		t.Error("more than one document")
 	}
-	if r.State != report.UnderWay || r.Downtime.Max != 5*time.Second || r.Downtime.Unknown != 1 || r.Score.Count != 2 || r.Score.Worst != 1 || r.Score.Late != 1 {
+	if r.State != report.UnderWay || r.Downtime.Max != 5*time.Second || r.Downtime.Unknown != 1 || r.Score.N != 2 || r.Score.P95 != 1 {
 		t.Errorf("%+v %+v", r.Downtime, r.Score)
 	}
 	if v := New(io.Discard, io.Discard, Options{}); v.Report(journey(), "pdf") == nil {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ type StatusDocument struct {
 	Steps         int                `json:"steps"`     // that can run now
 	Projected     int                `json:"projected"` // behind gates
 	Facts         []schema.Fact      `json:"facts"`
-	Score         *report.Score      `json:"score,omitempty"`
+	Score         *plan.Scored       `json:"score,omitempty"`
 	Last          *report.Run        `json:"last_run,omitempty"`
 }
 
@@ -196,12 +197,27 @@ func (v *View) scored(r *report.Report) {
 	v.item("", "Predictions:", v.style.bold, scoreSentence(r.Score), nil)
 }
 
-func scoreSentence(s *report.Score) string {
-	if s.Count == 1 {
-		return fmt.Sprintf("of 1 move, off by %s.", percent(s.Median))
+func scoreSentence(s *plan.Scored) string {
+	if s.N == 1 {
+		return "of 1 move, " + verdictSentence(&s.Cutovers[0]) + "."
 	}
-	return fmt.Sprintf("of %s, half were off by at most %s, 95 of 100 by at most %s; the worst was %s (%s). %d took longer than predicted.",
-		plural(s.Count, "move"), percent(s.Median), percent(s.Most95), named(s.Of), percent(s.Worst), s.Late)
+	longer, worst := 0, &s.Cutovers[0]
+	for i := range s.Cutovers {
+		c := &s.Cutovers[i]
+		if c.Error < 0 {
+			longer++
+		}
+		if math.Abs(c.Error) > math.Abs(worst.Error) {
+			worst = c
+		}
+	}
+	return fmt.Sprintf("of %s, half were off by at most %s, 95 of 100 by at most %s; %s took longer than predicted. Farthest off: %s.",
+		plural(s.N, "move"), percent(s.Median), percent(s.P95), number(int64(longer)), verdictSentence(worst))
+}
+
+// verdictSentence is one prediction beside what came.
+func verdictSentence(v *plan.Verdict) string {
+	return named(v.Account) + ", " + took(v.Predicted) + " predicted and " + took(v.Measured) + " measured"
 }
 
 func percent(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) }
