@@ -99,6 +99,7 @@ func TestEightyColumns(t *testing.T) {
 			v.Status(Situation{Plan: p, Inventory: inv, Last: &report.Run{Who: text, How: text, Began: at, Failed: []report.Failure{{Step: "x", Why: text}}}})
 			v.Inventory(p.Config, inv)
 			v.Findings(p.Findings)
+			v.Verified([]report.Probed{{Account: text, Server: text, At: at, Err: text, Probes: []report.ProbedOnce{{Probe: text, Now: &apply.Answer{Status: 1, Title: text}, Why: text}}}})
 			for _, what := range []apply.What{apply.Progress, apply.Finished, apply.Failed, apply.Skipped, apply.Note, apply.Countdown, "new"} {
 				for i := range 3 {
 					v.Event(apply.Event{What: what, At: at.Add(time.Duration(i) * time.Minute), Account: text, Op: plan.Op(text), Part: text, From: text, To: text, Server: text, Text: text, Err: errors.New(text),

@@ -102,8 +102,8 @@ func (v *View) next(p *plan.Plan) {
 		if accounts = once(accounts); len(accounts) > 0 {
 			text += ": " + names(accounts, v.most(4))
 		}
-		v.item("", "Next:", v.style.bold, text+". Run stopover apply.", nil)
-		v.appointment(p)
+		v.lead("Next:", v.style.bold, text+". Run stopover apply.")
+		v.appointment(p, s.Phase)
 		return
 	}
 	if x := judge(p, allFindings(p)); x.word == wordNothing || x.word == wordBlocked {
@@ -111,13 +111,13 @@ func (v *View) next(p *plan.Plan) {
 	}
 }
 
-// appointment is the next one of the timetable that has a date.
-func (v *View) appointment(p *plan.Plan) {
+// appointment is the next one of a phase that waits for a window.
+func (v *View) appointment(p *plan.Plan, phase string) {
 	c := clockOf(p.Config)
 	for i := range p.Dates.Timetable {
 		a := &p.Dates.Timetable[i]
-		if a.Begins.After(v.now()) && a.Window != "" {
-			v.item("", "Waits for a window:", v.style.bold, c.moment(a.Begins)+" ("+c.name+"), "+clean(a.What)+", window "+named(a.Window), nil)
+		if a.Begins.After(v.now()) && a.Window != "" && a.Phase == phase {
+			v.lead("Waits until", v.style.bold, c.moment(a.Begins)+" ("+c.name+") for "+windowOf(a.Window)+": "+clean(a.What)+".")
 			return
 		}
 	}
@@ -136,7 +136,7 @@ func (v *View) waitsFor(p *plan.Plan, facts []schema.Fact) {
 		if d := v.now().Sub(since); d >= time.Minute {
 			text += " (" + took(d.Round(time.Minute)) + ")"
 		}
-		v.item("", "Waiting since", nil, text+".", nil)
+		v.lead("Waiting since", plainInk, text+".")
 	}
 }
 
@@ -172,7 +172,7 @@ func (v *View) lastRun(c clock, r *report.Run) {
 		s += ", " + number(int64(n)) + " failed"
 	}
 	v.gap()
-	v.item("", "Last run:", v.style.bold, s+".", nil)
+	v.lead("Last run:", v.style.bold, s+".")
 	switch {
 	case r.Ended.IsZero():
 		v.item("  ", "", nil, "It has not ended: it is still running, or it was stopped hard. Running apply again goes on; begun steps: "+plural(len(r.Open), "step")+".", nil)
@@ -194,7 +194,7 @@ func (v *View) scored(r *report.Report) {
 		return
 	}
 	v.gap()
-	v.item("", "Predictions:", v.style.bold, scoreSentence(r.Score), nil)
+	v.lead("Predictions:", v.style.bold, scoreSentence(r.Score))
 }
 
 func scoreSentence(s *plan.Scored) string {
