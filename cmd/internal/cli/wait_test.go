@@ -32,8 +32,8 @@ type waitWorld struct {
 	events []apply.Event
 	onces  []string // time of each go, and who was left out
 	looks  int
-	act    func(n int) error       // a go's result; nil: what the plan waits for
-	seen   func(n int) error       // a look's error
+	act    func(n int) error // a go's result; nil: what the plan waits for
+	seen   func(n int) error // a look's error
 	same   []plan.ID
 	each   func(e apply.Event)     // of each countdown
 	stop   context.CancelCauseFunc // Ctrl-C
