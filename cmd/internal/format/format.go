@@ -33,7 +33,9 @@ const (
 )
 
 // Names returns the names of all schemas, in the order of the documentation.
-func Names() []string { return []string{Language, Plan, Inventory, Report, Events, Status, Check, Validate} }
+func Names() []string {
+	return []string{Language, Plan, Inventory, Report, Events, Status, Check, Validate}
+}
 
 //go:embed schemas/*.json
 var files embed.FS

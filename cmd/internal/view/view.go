@@ -18,6 +18,8 @@ import (
 	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
+
+	"github.com/stopover/stopover/cmd/internal/format"
 )
 
 // Options of a view.
