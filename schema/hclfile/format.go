@@ -13,7 +13,7 @@ import (
 // syntax is wrong comes back as it is, with what is wrong: moving its tokens
 // about could hide the mistake. The name is used in messages.
 func Format(name string, src []byte) ([]byte, schema.Diagnostics) {
-	d := newDecoder(map[string][]byte{name: src})
+	d := newDecoder(map[string][]byte{name: src}, &source{})
 	if !d.isText(name) || !d.sane(name) {
 		return src, d.diagnostics()
 	}

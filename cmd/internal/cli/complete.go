@@ -63,9 +63,39 @@ func (p *program) completeAccounts(*cobra.Command, []string, string) ([]string, 
 	return typeable(names), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeServers offers the servers of the migration.
+func (p *program) completeServers(_ *cobra.Command, said []string, _ string) ([]string, cobra.ShellCompDirective) {
+	cfg, _ := setup.Parse(p.dir)
+	if cfg == nil || len(said) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{cfg.Migration.Source, cfg.Migration.Transit}, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeSource offers the name that confirms the reinstallation.
+func (p *program) completeSource(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cfg, _ := setup.Parse(p.dir)
+	if cfg == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{cfg.Migration.Source}, cobra.ShellCompDirectiveNoFileComp
+}
+
 // typeable leaves out names that a shell could not take back as one word.
 func typeable(names []string) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return schema.QuoteName(n) != n })
+}
+
+// completeFlags completes the flags that several commands have.
+func (p *program) completeFlags(root *cobra.Command) {
+	known := map[string]completer{"account": p.completeAccounts, "until": words(schema.Phases()...), "confirm-reinstall": p.completeSource}
+	for _, c := range root.Commands() {
+		for name, f := range known {
+			if c.Flags().Lookup(name) != nil {
+				p.completeFlag(c, name, f)
+			}
+		}
+	}
 }
 
 // completeFlag says what completes a flag's value. It can fail only for a flag
