@@ -30,10 +30,10 @@ type program struct {
 	json     bool
 	noColor  bool
 	verbose  bool
-	jsonInto string
-	into     *os.File             // jsonInto, once it is open
 	vars     []hclfile.Assignment // of --var and --var-file, in order
-	graceful context.Context      // ends at the first Ctrl-C; the command's context ends at the second
+	jsonInto string
+	into     *os.File        // jsonInto, once it is open
+	graceful context.Context // ends at the first Ctrl-C; the command's context ends at the second
 	exit     int
 }
 
