@@ -235,6 +235,9 @@ func (c *cutover) conclude() error {
 		t.parts = c.parts
 	}
 	c.x.note(s, t.watched.sentence())
+	if c.budget > 0 && t.downtime > c.budget {
+		c.x.note(s, fmt.Sprintf("it was down for %s, longer than its budget of %s: the switch was made by then, and is never undone", t.downtime.Round(time.Millisecond), c.budget))
+	}
 	var events []state.Event
 	for _, p := range c.parts {
 		events = append(events, state.Event{What: state.Measured, Step: s.ID, Op: s.Op, Text: p.Name,

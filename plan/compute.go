@@ -90,7 +90,7 @@ func Compute(in Input) (*Plan, error) {
 	b.model()
 	b.check()
 	b.reserve()
-	for _, rule := range rules {
+	for _, rule := range b.layout() {
 		rule(b)
 	}
 	return b.finished(), nil

@@ -112,7 +112,7 @@ func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*sch
 // Abilities says what a pocket server can do: everything.
 func (s *server) Abilities() providers.Abilities {
 	return providers.Abilities{
-		Owner: s.Client, Copier: s.Client, Machine: s, Runtimes: s.Client, Keeper: s.Client, Disposer: s.Client, Trier: s.Client,
+		Owner: s.Client, Copier: s.Client, Machine: s, Runtimes: s.Client, Keeper: s.Client, Disposer: s.Client, Trier: s.Client, Operator: s.Client,
 		Cannot: map[schema.Capability]string{},
 	}
 }

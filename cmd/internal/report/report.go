@@ -9,12 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stopover/stopover/cmd/internal/format"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
 
 // FormatVersion is the version of a report's JSON.
-const FormatVersion = "1.0"
+const FormatVersion = format.Version
 
 // States of a journey.
 const (
