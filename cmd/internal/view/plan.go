@@ -158,20 +158,32 @@ func outlook(p *plan.Plan) string {
 		}
 		out = append(out, s+").")
 	case d.FromHand != "":
-		out = append(out, "Ends "+clean(d.FromHand)+" from the hand-over of the transit server, which nobody knows yet.")
+		out = append(out, "Ends "+strings.TrimPrefix(clean(d.FromHand), "+")+" after the hand-over of the transit server, whose date is not known.")
 	}
 	if p.Downtime.Max > 0 {
 		out = append(out, downtimes(p)+".")
 	}
 	for i := range d.Deadlines {
 		if x := &d.Deadlines[i]; x.Missed {
-			out = append(out, "Will miss "+c.day(x.At.Add(-time.Second))+" by "+days(x.Slack)+because(x)+".")
+			out = append(out, missed(c, x))
 		}
 	}
 	if s := costBrief(d.Cost); s != "" {
 		out = append(out, s)
 	}
 	return strings.Join(out, " ")
+}
+
+// missed is a deadline in the verdict; below it stands why.
+func missed(c clock, d *plan.Deadline) string {
+	day := c.day(d.At.Add(-time.Second))
+	if d.What == "forced_on" {
+		day = c.day(d.At)
+	}
+	if d.Slack == 0 {
+		return "Cannot keep " + day + "."
+	}
+	return "Will miss " + day + " by " + days(d.Slack) + "."
 }
 
 func downtimes(p *plan.Plan) string {

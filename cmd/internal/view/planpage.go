@@ -161,7 +161,7 @@ func (p *page) times(x *plan.Plan, all bool) {
 			if list[i].Missed {
 				tone = "bad"
 			}
-			p.text(tone, sentence(deadline(c, &list[i])))
+			p.text(tone, sentence(deadline(c, &list[i], x.Dates.Computed)))
 		}
 	}
 	if x.Dates.Cost != nil {

@@ -175,42 +175,46 @@ func (v *View) deadlines(p *plan.Plan) {
 		case d.Ends.IsZero():
 			mark, paint = "?", v.style.yellow
 		}
-		v.item("  ", mark, paint, deadline(c, d), nil)
+		v.item("  ", mark, paint, deadline(c, d, p.Dates.Computed), nil)
 	}
 }
 
-// deadline is one date and how it looks. The end of a day is shown as that day.
-func deadline(c clock, d *plan.Deadline) string {
-	day := c.day(d.At.Add(-time.Second))
-	what := map[string]string{
-		"finish_by": "finish by " + day,
-		"forced_on": "the hosting company acts by itself on " + day,
-		"free_days": "free days end on " + day,
-		"rollback":  "the way back ends on " + day,
-	}[d.What]
-	if what == "" {
-		what = clean(d.What) + " " + day
+// deadline is one date and how it looks at a moment. The end of a day is shown
+// as that day.
+func deadline(c clock, d *plan.Deadline, now time.Time) string {
+	last := c.day(d.At.Add(-time.Second))
+	var what string
+	switch d.What {
+	case "finish_by":
+		what = "finish by " + last
+	case "forced_on":
+		what = "the hosting company acts by itself on " + c.day(d.At)
+	case "free_days":
+		what = "the free days end on " + last
+	case "rollback": // a date to know, nothing to keep
+		return "accounts may go back until " + last + reason("; ", d)
+	default:
+		what = clean(d.What) + " " + last
 	}
 	switch {
+	case d.Missed && d.At.Before(now) && !now.IsZero():
+		return what + ": that was " + days(now.Sub(d.At)) + " ago"
+	case d.Missed && d.Slack != 0:
+		return what + ": will miss it by " + days(d.Slack) + reason(" because ", d)
 	case d.Missed:
-		what += ": will miss it by " + days(d.Slack) + because(d)
+		return what + ": cannot be kept" + reason(" because ", d)
 	case d.Ends.IsZero():
-		what += ": nobody can say yet"
-		if d.Why != "" {
-			what += ", " + clean(d.Why)
-		}
-	default:
-		what += ": kept, " + days(d.Slack) + " to spare (" + c.moment(d.Ends) + ")"
+		return what + ": not known yet" + reason("; ", d)
 	}
-	return what
+	return what + ": kept, " + days(d.Slack) + " to spare (" + c.moment(d.Ends) + ")"
 }
 
-// because says what takes the time.
-func because(d *plan.Deadline) string {
+// reason says what takes the time, behind a word that joins the two.
+func reason(word string, d *plan.Deadline) string {
 	if d.Why == "" {
 		return ""
 	}
-	return " because " + strings.TrimSuffix(clean(d.Why), ".")
+	return word + strings.TrimSuffix(clean(d.Why), ".")
 }
 
 // cost says what the transit server costs beyond the free days.
