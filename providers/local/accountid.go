@@ -54,12 +54,12 @@ func (h *Host) adopt(account string) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if _, err := os.Lstat(filepath.Join(at, description.IDFile)); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
 	d, err := description.ReadAccount(h.dir, account)
 	if err != nil || d.ID != "" && !d.Created.IsZero() {
 		return false, nil // who reads the description says what is wrong with it
-	}
-	if _, err := os.Lstat(filepath.Join(at, description.IDFile)); !errors.Is(err, fs.ErrNotExist) {
-		return false, err
 	}
 	b, err := json.Marshal(accountID{ID: randomID(), Created: born(at)})
 	if err != nil {
