@@ -75,6 +75,12 @@ const (
 	CanRelease        Capability = "release"
 	CanKeepFacts      Capability = "keep_facts"
 	CanTry            Capability = "try" // import databases under a scratch name, look, and drop them
+	// CanReplaceRuntimes: an account that arrives with a version that the server
+	// does not have is given the one that replaces it.
+	CanReplaceRuntimes Capability = "replace_runtimes"
+	// CanMapUsers: an account that arrives with a user id that another one has is
+	// given a free one.
+	CanMapUsers Capability = "map_users"
 )
 
 // FoundServer is one server as it was found.
