@@ -38,9 +38,9 @@ reading, but stop nothing. What a waiver lets pass is no blocker.`,
 				return err
 			}
 			findings := append(slices.Clone(computed.Plan.Findings), computed.Plan.Dates.Findings...)
-			findings = slices.DeleteFunc(findings, func(f schema.Finding) bool {
-				return len(accounts) > 0 && (f.Account == "" || !picked(accounts, f.Account))
-			})
+			if len(accounts) > 0 {
+				findings = slices.DeleteFunc(findings, func(f schema.Finding) bool { return f.Account == "" || !picked(accounts, f.Account) })
+			}
 			v := p.view()
 			for _, n := range computed.Notes {
 				v.Note(n)
@@ -55,14 +55,13 @@ reading, but stop nothing. What a waiver lets pass is no blocker.`,
 			return nil
 		},
 	}
-	p.accountFlag(c, &accounts)
+	accountFlag(c, &accounts)
 	return c
 }
 
 // accountFlag adds --account, as all commands have it.
-func (p *program) accountFlag(c *cobra.Command, accounts *[]string) {
+func accountFlag(c *cobra.Command, accounts *[]string) {
 	c.Flags().StringArrayVar(accounts, "account", nil, "only these accounts; a glob as in 'shop-*' (repeatable)")
-	p.completeFlag(c, "account", p.completeAccounts)
 }
 
 // picked says whether one of the patterns names the account: as it is, or as a

@@ -34,7 +34,7 @@ func (p *program) completing(pick func(*plan.Plan) []string) completer {
 func (p *program) computeForCompletion() *setup.Computed {
 	ctx, cancel := context.WithTimeout(context.Background(), completionPatience)
 	defer cancel()
-	project, _, err := setup.Open(ctx, p.dir)
+	project, _, err := setup.Open(ctx, p.dir, p.vars...)
 	if err != nil {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (p *program) completeAccounts(*cobra.Command, []string, string) ([]string, 
 	if computed := p.computeForCompletion(); computed != nil {
 		return typeable(accountNames(computed)), cobra.ShellCompDirectiveNoFileComp
 	}
-	cfg, _ := setup.Parse(p.dir)
+	cfg, _ := setup.Parse(p.dir, p.vars...)
 	if cfg == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -63,9 +63,39 @@ func (p *program) completeAccounts(*cobra.Command, []string, string) ([]string, 
 	return typeable(names), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeServers offers the servers of the migration.
+func (p *program) completeServers(_ *cobra.Command, said []string, _ string) ([]string, cobra.ShellCompDirective) {
+	cfg, _ := setup.Parse(p.dir, p.vars...)
+	if cfg == nil || len(said) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{cfg.Migration.Source, cfg.Migration.Transit}, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeSource offers the name that confirms the reinstallation.
+func (p *program) completeSource(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cfg, _ := setup.Parse(p.dir, p.vars...)
+	if cfg == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{cfg.Migration.Source}, cobra.ShellCompDirectiveNoFileComp
+}
+
 // typeable leaves out names that a shell could not take back as one word.
 func typeable(names []string) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return schema.QuoteName(n) != n })
+}
+
+// completeFlags completes the flags that several commands have.
+func (p *program) completeFlags(root *cobra.Command) {
+	known := map[string]completer{"account": p.completeAccounts, "until": words(schema.Phases()...), "confirm-reinstall": p.completeSource}
+	for _, c := range root.Commands() {
+		for name, f := range known {
+			if c.Flags().Lookup(name) != nil {
+				p.completeFlag(c, name, f)
+			}
+		}
+	}
 }
 
 // completeFlag says what completes a flag's value. It can fail only for a flag

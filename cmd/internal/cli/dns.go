@@ -51,7 +51,7 @@ Without one the sheet says what to look for.`,
 			return nil
 		},
 	}
-	p.accountFlag(c, &accounts)
+	accountFlag(c, &accounts)
 	c.Flags().StringVar(&table, "csv", "", "write the sheet as a table into this file")
 	return c
 }

@@ -65,7 +65,7 @@ over they are not known, and no date is invented: the text says so.`,
 			return p.writeNotices(computed, f)
 		},
 	}
-	p.accountFlag(c, &f.accounts)
+	accountFlag(c, &f.accounts)
 	c.Flags().StringVarP(&f.out, "out", "o", "", "write one file for each account into this directory, and its event beside it")
 	c.Flags().StringVar(&f.csv, "csv", "", "write a table of all moves into this file; a cell that a spreadsheet would compute gets a ' in front")
 	c.Flags().StringVar(&f.ics, "ics", "", "write a calendar of all moves into this file; imported again, it updates its events")

@@ -10,3 +10,11 @@ func (v *View) Note(text string) {
 	v.item("", "Note:", v.style.yellow, strings.TrimSpace(clean(text)), nil)
 	v.line("")
 }
+
+// Wrote names a file that was written, to people only.
+func (v *View) Wrote(file string) {
+	if v.json {
+		return
+	}
+	v.item("", "", nil, "Wrote "+clean(file)+".", nil)
+}

@@ -44,7 +44,7 @@ summary { cursor: pointer }
 {{define "blocks"}}{{range .}}{{if eq .Kind "heading"}}<h2>{{.Text}}</h2>
 {{else if eq .Kind "text"}}<p class="{{.Tone}}">{{.Text}}</p>
 {{else if eq .Kind "list"}}<ul>{{range .Items}}<li>{{.}}</li>{{end}}</ul>
-{{else if eq .Kind "code"}}<pre>{{.Text}}</pre>
+{{else if eq .Kind "command"}}<pre>{{.Command}}</pre>
 {{else if eq .Kind "table"}}<table>
 {{if .Head}}<tr>{{range .Head}}<th>{{.}}</th>{{end}}</tr>
 {{end}}{{range .Rows}}<tr>{{range .}}<td>{{.}}</td>{{end}}</tr>

@@ -51,12 +51,12 @@ func markdownBlock(b *strings.Builder, x *block) {
 			fmt.Fprintf(b, "- %s\n", md(s))
 		}
 		b.WriteString("\n")
-	case "code":
+	case "command":
 		fence := "```"
-		for strings.Contains(x.Text, fence) {
+		for strings.Contains(x.Command(), fence) {
 			fence += "`"
 		}
-		fmt.Fprintf(b, "%s\n%s\n%s\n\n", fence, x.Text, fence)
+		fmt.Fprintf(b, "%ssh\n%s\n%s\n\n", fence, x.Command(), fence)
 	case "table":
 		markdownTable(b, x)
 	case "more":
@@ -108,14 +108,15 @@ func md(s string) string {
 		c := s[i]
 		switch {
 		case strings.IndexByte("\\`*_[]<>|~$^{}", c) >= 0,
-			strings.IndexByte("#+-=.)!", c) >= 0 && (i == 0 || atStart(s[:i])):
+			strings.IndexByte("#+-=!", c) >= 0 && i == 0,
+			(c == '.' || c == ')') && atStart(s[:i]) && (i+1 == len(s) || s[i+1] == ' '):
 			b.WriteByte('\\')
 			b.WriteByte(c)
 		case c == '&':
 			b.WriteString("&amp;")
 		case c == '@':
 			b.WriteString("&#64;")
-		case c == '#', c == '!', c == '%' && i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9' && i == 0:
+		case c == '#', c == '!' && i+1 < len(s) && digit(s[i+1]): // GitLab takes !1 for a merge request
 			fmt.Fprintf(&b, "&#%d;", c)
 		case c == ':' && i+1 < len(s) && s[i+1] != ' ' && !(i > 0 && digit(s[i-1]) && digit(s[i+1])):
 			b.WriteString("&#58;")
@@ -130,6 +131,6 @@ func md(s string) string {
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-// atStart says whether only digits or spaces come before: what follows could
-// begin a list or a heading.
-func atStart(before string) bool { return strings.Trim(before, "0123456789 ") == "" }
+// atStart says whether only digits come before: with a full stop they would
+// begin a list.
+func atStart(before string) bool { return before != "" && strings.Trim(before, "0123456789") == "" }

@@ -18,10 +18,10 @@ type page struct {
 
 // block is one part of a page. Its kind says which of its fields count.
 type block struct {
-	Kind  string // heading | text | list | table | code | more
-	Text  string // heading, text, code, more: its title
-	Tone  string // text: bad | warn | good | faint
-	Items []string
+	Kind  string   // heading | text | list | table | command | more
+	Text  string   // heading, text; command: all but its last word; more: its title
+	Tone  string   // text: bad | warn | good | faint
+	Items []string // list; command: its last word
 	Head  []string
 	Rows  [][]string
 	Keep  []column // of a table
@@ -45,9 +45,18 @@ func (p *page) text(tone, text string) {
 	p.Blocks = append(p.Blocks, block{Kind: "text", Tone: tone, Text: text})
 }
 
-func (p *page) list(items []string) { p.Blocks = append(p.Blocks, block{Kind: "list", Items: items}) }
+func (p *page) list(items []string) {
+	if len(items) > 0 {
+		p.Blocks = append(p.Blocks, block{Kind: "list", Items: items})
+	}
+}
 
-func (p *page) code(text string) { p.Blocks = append(p.Blocks, block{Kind: "code", Text: text}) }
+// codeIndent is how far a command stands in a page as text.
+const codeIndent = "    "
+
+func (p *page) command(start, word string) {
+	p.Blocks = append(p.Blocks, block{Kind: "command", Text: start, Items: []string{word}})
+}
 
 func (p *page) table(head []string, rows [][]string, keep ...column) {
 	p.Blocks = append(p.Blocks, block{Kind: "table", Head: head, Rows: rows, Keep: keep})
@@ -59,6 +68,9 @@ func (p *page) more(title string, fill func(*page)) {
 	fill(&inner)
 	p.Blocks = append(p.Blocks, block{Kind: "more", Text: title, Sub: inner.Blocks})
 }
+
+// Command is a command as a shell reads it, for HTML and Markdown.
+func (b *block) Command() string { return b.Text + shellWord(b.Items[0]) }
 
 // print writes a page in a format, but JSON: that is what a page was made from.
 func (v *View) print(p *page, format string) error {
@@ -105,10 +117,8 @@ func (v *View) blocks(list []block) {
 			for _, s := range b.Items {
 				v.item("  ", "-", nil, s, nil)
 			}
-		case "code":
-			for _, l := range strings.Split(b.Text, "\n") {
-				v.line("    %s", l)
-			}
+		case "command":
+			v.command(codeIndent, b.Text, b.Items[0])
 		case "table":
 			rows := b.Rows
 			if len(b.Head) > 0 {
