@@ -22,9 +22,8 @@ type jumpClock struct {
 }
 
 type alarm struct {
-	due  time.Time
-	c    chan time.Time
-	gone bool
+	due time.Time
+	c   chan time.Time
 }
 
 func clockAt(t *testing.T, at string) *jumpClock {
