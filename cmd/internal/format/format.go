@@ -46,7 +46,7 @@ func Schema(name string) ([]byte, error) {
 		return nil, fmt.Errorf("there is no schema %q; there are %s", name, strings.Join(Names(), ", "))
 	}
 	if name == Language {
-		return hclfile.JSONSchema(), nil
+		return hclfile.LanguageSchema(), nil
 	}
 	b, err := files.ReadFile("schemas/" + name + ".json")
 	if err != nil {

@@ -39,7 +39,7 @@ type Report struct {
 	Milestones    []Milestone        `json:"milestones"` // by time
 	Accounts      []Account          `json:"accounts"`   // by name
 	Downtime      Downtime           `json:"downtime"`
-	Score         *Score             `json:"score,omitempty"` // of predictions; nil: nothing was predicted and measured
+	Score         *plan.Scored       `json:"score,omitempty"` // of predictions; nil: nothing was predicted and measured
 	Altered       []plan.Altered     `json:"altered"`         // of what is still to move
 	Findings      []schema.Finding   `json:"findings"`        // that are left
 	Waived        []schema.Finding   `json:"waived"`
@@ -168,7 +168,9 @@ func Build(in Input) *Report {
 	r.Dispositions = dispositions(p.Config, past)
 	r.Milestones = milestones(r, past)
 	r.Trials = past.trials
-	r.Score = score(r.Accounts)
+	if s := plan.Score(in.Past); s.N > 0 {
+		r.Score = &s
+	}
 	r.timetable(in)
 	r.State = stateOf(p, r)
 	return r

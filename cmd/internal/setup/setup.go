@@ -47,10 +47,11 @@ func (e *ConfigError) Error() string {
 	return fmt.Sprintf("the configuration has %d errors", n)
 }
 
-// Parse reads the configuration of a directory, and looks at its checks and
-// policies as far as that goes without servers.
-func Parse(dir string) (*schema.Config, schema.Diagnostics) {
-	cfg, diags := hclfile.Parse(dir, hclfile.Options{Kinds: languageKinds(), Version: Version})
+// Parse reads the configuration of a directory, with the values of variables
+// that the command line gives, and looks at its checks and policies as far as
+// that goes without servers.
+func Parse(dir string, vars ...hclfile.Assignment) (*schema.Config, schema.Diagnostics) {
+	cfg, diags := hclfile.Parse(dir, hclfile.Options{Kinds: languageKinds(), Version: Version, Vars: vars, Env: os.LookupEnv})
 	if diags.HasErrors() {
 		return cfg, diags
 	}
@@ -71,8 +72,8 @@ func languageKinds() []hclfile.Kind {
 
 // Open reads the configuration and opens its servers and its state store.
 // Nothing is asked of a server yet.
-func Open(ctx context.Context, dir string) (*Project, schema.Diagnostics, error) {
-	cfg, diags := Parse(dir)
+func Open(ctx context.Context, dir string, vars ...hclfile.Assignment) (*Project, schema.Diagnostics, error) {
+	cfg, diags := Parse(dir, vars...)
 	if diags.HasErrors() {
 		return nil, diags, &ConfigError{diags}
 	}
