@@ -18,7 +18,7 @@ func (b *builder) checkRemoved() {
 		name := b.mig.Removed[i].Account
 		for _, p := range []*place{b.s, b.t} {
 			if p.index[name] != nil {
-				b.report(codeRemovedHere, name, p.name, "", name+" was said to be closed, and is on "+p.name)
+				b.report(codeRemovedHere, name, "", "", name+" was said to be closed, and is on "+p.name)
 				break
 			}
 		}
@@ -58,7 +58,7 @@ func (b *builder) newName(name string) string {
 // checkNew looks for accounts that the journey has not seen from its beginning:
 // renamed ones, and those that were created since.
 func (b *builder) checkNew(a *account) {
-	if a.found != sideSource || a.s == nil || b.past.began.IsZero() {
+	if !b.goesOut(a) || b.past.began.IsZero() {
 		return
 	}
 	if a.s.ID != "" && b.surveyed() {
