@@ -41,6 +41,7 @@ type account struct {
 	real    uint64               // epoch as surveyed
 	parts   []string
 	cut     time.Duration // predicted outage of one cutover
+	share   share         // the same, by its steps
 	outage  time.Duration // of all cutovers that are left
 
 	side     side

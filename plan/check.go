@@ -35,7 +35,8 @@ func (b *builder) check() {
 		b.report(codeNoAccounts, "", b.s.name, "", "")
 	}
 	for _, a := range b.accounts {
-		a.cut = b.est.outage(a)
+		a.share = b.est.shares(a)
+		a.cut = a.share.sum()
 		b.checkBudget(a)
 		b.checkTasks(a)
 	}

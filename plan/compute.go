@@ -86,9 +86,10 @@ func Compute(in Input) (*Plan, error) {
 	for _, a := range b.accounts {
 		b.read(a)
 	}
+	b.model()
 	b.check()
 	b.reserve()
-	for _, rule := range rules {
+	for _, rule := range b.layout() {
 		rule(b)
 	}
 	return b.finished(), nil
@@ -120,7 +121,7 @@ func newBuilder(in Input) (*builder, error) {
 	for _, a := range b.mig.Approvals {
 		b.configApprovals[a.Gate] = append(b.configApprovals[a.Gate], a)
 	}
-	b.est = newEstimator(in.Past.Timings, b.proc)
+	b.est = newEstimator(in.Past, b.proc)
 	b.patternConf = make([]schema.Account, len(b.mig.Patterns))
 	for i, p := range b.mig.Patterns {
 		b.patternConf[i] = schema.Account{DowntimeBudget: p.DowntimeBudget, Probes: p.Probes}

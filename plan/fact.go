@@ -108,6 +108,7 @@ func escape(name string) string {
 type memory struct {
 	byID      map[string]*schema.Fact
 	baseline  map[string][]string        // account → probes that have one
+	changed   map[string][]string        // account → probes whose baseline was recorded anew, with how often: "home/2"
 	probed    map[accountEpoch]*probed   //
 	migrated  map[accountEpoch]time.Time //
 	accounts  []string                   // that any fact names, sorted
@@ -126,6 +127,7 @@ type accountEpoch struct {
 type probed struct {
 	ok    bool
 	value string // compact JSON
+	n     int    // of several for one epoch, the newest has the highest
 }
 
 // remember indexes the facts. Revoked ones are as good as gone.
@@ -133,6 +135,7 @@ func remember(facts []schema.Fact) memory {
 	m := memory{
 		byID:      make(map[string]*schema.Fact, len(facts)),
 		baseline:  map[string][]string{},
+		changed:   map[string][]string{},
 		probed:    map[accountEpoch]*probed{},
 		migrated:  map[accountEpoch]time.Time{},
 		approvals: map[string][]schema.Approval{},
@@ -162,12 +165,12 @@ func (m *memory) index(f *schema.Fact) {
 	case schema.FactBaseline:
 		var v schema.BaselineFact
 		if json.Unmarshal(f.Value, &v) == nil && v.Probe != "" {
-			m.baseline[account] = append(m.baseline[account], v.Probe)
+			m.addBaseline(account, v.Probe, f.ID)
 		}
 	case schema.FactProbed:
 		var v ProbedFact
 		if json.Unmarshal(f.Value, &v) == nil {
-			m.probed[accountEpoch{account, v.Epoch}] = &probed{v.OK, compact(f.Value)}
+			m.addProbed(accountEpoch{account, v.Epoch}, &probed{v.OK, compact(f.Value), generation(f.ID)})
 		}
 	case schema.FactMigrated:
 		var v schema.MigratedFact

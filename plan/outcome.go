@@ -87,11 +87,7 @@ func (b *builder) acceptedNow(a *account) bool {
 		return false
 	}
 	id := gateID(schema.PhaseVerify, "accept", a.esc)
-	p := "no probes"
-	if x := b.past.probed[accountEpoch{a.name, a.real}]; x != nil {
-		p = x.value
-	}
-	_, ok := b.approval(id, b.evidence(id, a.real, p))
+	_, ok := b.approval(id, b.evidence(id, a.real, b.answersAt(a, a.real)))
 	return ok
 }
 

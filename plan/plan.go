@@ -31,8 +31,10 @@ type Past struct {
 type Timing struct {
 	Op       string        `json:"op"`
 	Account  string        `json:"account,omitempty"`
-	Bytes    int64         `json:"bytes,omitempty"`
-	Entries  int64         `json:"entries,omitempty"`
+	Part     string        `json:"part,omitempty"`    // of a copy: files | mail | databases
+	Bytes    int64         `json:"bytes,omitempty"`   // size of what it is about
+	Sent     int64         `json:"sent,omitempty"`    // bytes that travelled for it
+	Entries  int64         `json:"entries,omitempty"` // files and messages; of a switch, those of the whole account
 	Duration time.Duration `json:"duration"`
 	Downtime time.Duration `json:"downtime,omitempty"`
 }

@@ -97,6 +97,7 @@ type FoundServer struct {
 	Addresses    []string              `json:"addresses"`          // service addresses that are its own
 	Listening    []string              `json:"listening"`          // service addresses it answers on now
 	HTTP         string                `json:"http,omitempty"`     // host:port on which its own front answers HTTP
+	SMTP         string                `json:"smtp,omitempty"`     // host:port on which its own front answers SMTP
 	Runtimes     []Runtime             `json:"runtimes,omitempty"` // installed
 	Removed      []Runtime             `json:"removed,omitempty"`  // removed by us, can be put back
 	Engines      []EngineOffer         `json:"engines,omitempty"`
