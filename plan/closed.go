@@ -75,7 +75,7 @@ func (b *builder) checkNew(a *account) {
 	switch created := a.s.Created; {
 	case created.After(b.past.began):
 		b.report(codeCreated, a.name, "", "", "created on "+created.UTC().Format("2006-01-02 15:04 MST")+", after the migration had begun")
-	case created.IsZero() && len(b.past.named) > 0:
+	case created.IsZero() && a.s.ID != "" && len(b.past.named) > 0: // else nobody would have remembered it
 		b.report(codeCreated, a.name, "", "", "it was not there when the migration was last applied")
 	}
 }
