@@ -76,7 +76,7 @@ func FindingKinds() []FindingKind {
 }
 
 // findingKinds is never written to.
-var findingKinds = []FindingKind{
+var findingKinds = slices.Concat([]FindingKind{
 	{codeUnreachable, "a server does not answer", schema.Blocker, "observed",
 		"Phases that need the server have no steps; what was seen of the accounts there is not known.",
 		"Bring the server up, or make it reachable from here, and plan again."},
@@ -215,7 +215,7 @@ var findingKinds = []FindingKind{
 	{codeRollbackAway, "an account to be rolled back is not on transit", schema.Blocker, "observed",
 		"Only what is on transit can go back.",
 		"Correct the name; `stopover status` says where each account is."},
-}
+}, timeKinds)
 
 // kindOf returns the registry's entry. A code that has none is a mistake in
 // this package.

@@ -39,8 +39,13 @@ func TestGolden(t *testing.T) {
 			}
 			checkLaws(t, in, p)
 			got := render(p)
+			dates := renderDates(&p.Dates)
+			asked := has(archive, "dates")
 			if *update {
 				setSection(archive, "want", got)
+				if asked {
+					setSection(archive, "dates", dates)
+				}
 				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -48,6 +53,9 @@ func TestGolden(t *testing.T) {
 			}
 			if diff := cmp.Diff(strings.Split(section(archive, "want"), "\n"), strings.Split(got, "\n")); diff != "" {
 				t.Errorf("%s(-want +got)\n%s", archive.Comment, diff)
+			}
+			if diff := cmp.Diff(strings.Split(section(archive, "dates"), "\n"), strings.Split(dates, "\n")); asked && diff != "" {
+				t.Errorf("dates: %s(-want +got)\n%s", archive.Comment, diff)
 			}
 		})
 	}
@@ -60,6 +68,10 @@ func section(a *txtar.Archive, name string) string {
 		}
 	}
 	return ""
+}
+
+func has(a *txtar.Archive, name string) bool {
+	return slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == name })
 }
 
 func setSection(a *txtar.Archive, name, text string) {
@@ -97,6 +109,7 @@ func caseInput(t *testing.T, a *txtar.Archive) Input {
 	past := parsePast(t, section(a, "past"))
 	in.Past = past.past
 	parseGoal(t, section(a, "goal"), &in)
+	applyTime(t, &in, section(a, "time"))
 	past.approve(t, &in)
 	return in
 }
@@ -238,6 +251,9 @@ func renderCut(out *strings.Builder, p *Plan, first *Step) {
 		}
 	}
 	fmt.Fprintf(out, "cutover @%d %s to %s (%s%s; %s)", first.Epoch, first.From, first.To, strings.Join(parts, ", "), undo, down)
+	if len(first.Windows) > 0 {
+		out.WriteString(" " + within(first.Windows))
+	}
 	if first.Projected {
 		out.WriteString("*")
 	}
