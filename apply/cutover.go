@@ -148,13 +148,14 @@ func (c *cutover) part(ctx context.Context, s *plan.Step) error {
 	if !ok || p.part == nil {
 		return fmt.Errorf("%q is no part of a cutover", s.Op)
 	}
-	c.x.observer.tell(about(Started, s))
 	began := c.x.clock.Now()
+	c.x.tally.begin(s.ID, began)
+	c.x.tell(about(Started, s))
 	d, err := p.part(c, ctx, s)
 	if err != nil {
 		return c.x.notice(err)
 	}
-	t := plan.Timing{Op: string(s.Op), Account: s.Account, Bytes: d.bytes, Entries: d.items, Duration: c.x.since(began)}
+	t := timingOf(s, d, c.x.since(began))
 	c.mu.Lock()
 	c.took[s.ID] = t
 	c.notes = append(c.notes, d.notes...)
@@ -162,12 +163,13 @@ func (c *cutover) part(ctx context.Context, s *plan.Step) error {
 	if s.Op != plan.OpSwitch {
 		c.measured(s, partName(s), t.Duration)
 	}
+	c.x.tally.over(*s)
 	e := about(Finished, s)
 	e.Bytes, e.Total, e.Items, e.Duration = d.sent, d.bytes, d.items, t.Duration
 	if s.Op == plan.OpSwitch {
 		e.Downtime = c.u.timing.downtime
 	}
-	c.x.observer.tell(e)
+	c.x.tell(e)
 	return nil
 }
 
@@ -184,7 +186,7 @@ func (c *cutover) measured(s *plan.Step, name string, d time.Duration) {
 	c.mu.Unlock()
 	e := about(Measured, s)
 	e.Text, e.Duration = name, d
-	c.x.observer.tell(e)
+	c.x.tell(e)
 }
 
 // past says whether a point of the cutover was reached.
@@ -224,6 +226,7 @@ func (c *cutover) conclude() error {
 	fail := func(err error) error { return &StepError{Step: s.ID, Account: s.Account, Err: err} }
 	t := &c.u.timing
 	m := schema.MigratedFact{Epoch: s.Epoch + 1, To: s.To, Downtime: t.downtime, Outside: t.outside}
+	m.Predicted, m.Confidence = c.u.prediction()
 	if err := c.x.rememberSwitch(s, s.Epoch+1, m); err != nil {
 		return fail(err)
 	}
@@ -232,6 +235,9 @@ func (c *cutover) conclude() error {
 		t.parts = c.parts
 	}
 	c.x.note(s, t.watched.sentence())
+	if c.budget > 0 && t.downtime > c.budget {
+		c.x.note(s, fmt.Sprintf("it was down for %s, longer than its budget of %s: the switch was made by then, and is never undone", t.downtime.Round(time.Millisecond), c.budget))
+	}
 	var events []state.Event
 	for _, p := range c.parts {
 		events = append(events, state.Event{What: state.Measured, Step: s.ID, Op: s.Op, Text: p.Name,
@@ -252,11 +258,39 @@ func (c *cutover) conclude() error {
 	return nil
 }
 
-// timing is what a step took. The downtime stands with the switch, once.
+// prediction is what the plan said of the outage right before it, and how sure
+// it was: as sure as of the least sure part. 0: it said nothing.
+func (u *unit) prediction() (time.Duration, string) {
+	grades := []string{"measured", "rule", "range", "unknown"}
+	worst := -1
+	for i := range u.steps {
+		if e := u.steps[i].Estimate; e.Downtime > 0 {
+			worst = max(worst, slices.Index(grades, e.Confidence))
+		}
+	}
+	if worst < 0 {
+		return 0, ""
+	}
+	return u.predicted(), grades[worst]
+}
+
+// timing is what a step took. The downtime stands with the switch, once, beside
+// the sizes that the whole cutover was about: its copies run beside each other,
+// so that what each took says little of the sum.
 func (c *cutover) timing(s *plan.Step) *plan.Timing {
 	t := c.took[s.ID]
-	if s.Op == plan.OpSwitch {
-		t.Downtime = c.u.timing.downtime
+	if s.Op != plan.OpSwitch {
+		return &t
+	}
+	t.Downtime = c.u.timing.downtime
+	for i := range c.u.steps {
+		if o := &c.u.steps[i]; o.Op == plan.OpFinalSync {
+			t.Bytes += c.took[o.ID].Bytes
+			t.Sent += c.took[o.ID].Sent
+		}
+	}
+	if f := c.from.found.Account(s.Account); f != nil {
+		t.Entries = f.Files.Entries + f.Mail.Messages
 	}
 	return &t
 }

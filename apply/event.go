@@ -13,13 +13,17 @@ type What string
 // Whats.
 const (
 	Started  What = "started"
-	Progress What = "progress" // Bytes, Total, Items, ItemsTotal, Rate
-	Finished What = "finished" // Bytes, Total, Items, Duration, Downtime
+	Progress What = "progress" // Bytes, Total, Items, ItemsTotal, Rate, Left
+	Finished What = "finished" // Bytes, Total, Items, Duration, Downtime, Probes
 	Failed   What = "failed"   // Err; Undone: the account is at home and answers
 	Skipped  What = "skipped"  // Text says because of what
-	Waiting  What = "waiting"  // an open gate: Text says who must do what
+	Waiting  What = "waiting"  // an open gate: Text says who must do what; or a closed window: Text says for whom it opens, Until when
 	Measured What = "measured" // a part of a cutover: Text names it, Duration
 	Note     What = "note"     // Text
+	// Countdown comes once a second while apply --wait sleeps. Text says for
+	// what, Left how long until it looks again or, where Until is set, until a
+	// window opens. A view that is no terminal leaves most of them out.
+	Countdown What = "countdown"
 )
 
 // Parts of a cutover that are measured; copies are PartFinalSync + "/" + part.
@@ -49,12 +53,30 @@ type Event struct {
 
 	Bytes, Total      int64 // that travelled so far; that the step is about
 	Items, ItemsTotal int64
-	Rate              float64 // bytes per second
+	Rate              float64 // bytes per second, smoothed over the last seconds
 	Duration          time.Duration
 	Downtime          time.Duration
 	Text              string
 	Err               error
-	Undone            bool // Failed: a cutover was given up before its switch
+	Undone            bool          // Failed: a cutover was given up before its switch
+	Probes            []ProbeResult // Finished: of a step that asked probes
+
+	Left  time.Duration // of this step, by its rate; 0: not known. Countdown: how long it will sleep
+	Until time.Time     // Waiting, Countdown: when a window opens; zero: it is not a matter of time
+	// Overall is how far the whole run is, with every Started, Progress, Finished,
+	// Failed and Skipped event.
+	Overall Overall
+}
+
+// Overall is how far a run is. Steps are those that the run may do: what is
+// behind a gate or a closed window is not counted.
+type Overall struct {
+	Done  int           // steps that are over: done, failed or skipped
+	Steps int           // in all; 0: the run has not begun with its steps yet
+	Left  time.Duration // predicted: what the plan said of the steps that are left, and the pace of those that run
+	// AtLeast: nobody knows how long some of the steps that are left will take,
+	// so that Left is too little.
+	AtLeast bool
 }
 
 // about fills in what an event is about.

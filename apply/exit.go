@@ -90,19 +90,23 @@ func shortened(list []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
 }
 
-// WaitingError: only gates are left.
+// WaitingError: only gates and closed windows are left.
 type WaitingError struct {
-	Gates []plan.Gate
+	Gates   []plan.Gate
+	Windows []ClosedWindow // those that open first come first
 }
 
 // Error implements error.
 func (e *WaitingError) Error() string {
-	if len(e.Gates) == 0 {
+	if len(e.Gates)+len(e.Windows) == 0 {
 		return "waiting"
 	}
 	var parts []string
 	for _, g := range e.Gates {
 		parts = append(parts, fmt.Sprintf("%s (%s: %s)", g.ID, g.Who, g.What))
+	}
+	for _, c := range e.Windows {
+		parts = append(parts, c.Sentence())
 	}
 	return "waiting for " + strings.Join(parts, "; ")
 }
@@ -112,6 +116,7 @@ func (e *WaitingError) Error() string {
 type RefusedError struct {
 	Reason  string
 	Details []string // one sentence each
+	Blocked bool     // by findings of the plan alone: all that they do not stop was done, or waits
 }
 
 // Error implements error.

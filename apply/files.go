@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/providers"
@@ -31,27 +30,6 @@ func (x *run) pull(ctx context.Context, s *plan.Step, from, to *server, part str
 		return p, fmt.Errorf("copy %s of %s to server %s: %w", part, schema.QuoteName(s.Account), schema.QuoteName(to.name), err)
 	}
 	return p, nil
-}
-
-// progress turns a copy's reports into events, at most ten a second. The
-// provider may call it from any goroutine, one call at a time.
-func (x *run) progress(s *plan.Step, part string) func(providers.Progress) {
-	began := x.clock.Now()
-	last := time.Time{}
-	return func(p providers.Progress) {
-		now := x.clock.Now()
-		if !last.IsZero() && now.Sub(last) < 100*time.Millisecond && p.Bytes < p.BytesTotal {
-			return
-		}
-		last = now
-		e := about(Progress, s)
-		e.Part, e.Text = part, p.Note
-		e.Bytes, e.Total, e.Items, e.ItemsTotal = p.Bytes, p.BytesTotal, p.Items, p.ItemsTotal
-		if d := now.Sub(began); d > 0 {
-			e.Rate = float64(p.Bytes) / d.Seconds()
-		}
-		x.observer.tell(e)
-	}
 }
 
 func copied(p providers.Pulled) done {

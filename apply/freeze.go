@@ -149,13 +149,13 @@ func (c *cutover) undo(s *plan.Step, err error) error {
 	if len(c.u.undo) > 0 {
 		undo = &c.u.undo[0]
 	}
-	c.x.observer.tell(about(Started, undo))
+	c.x.tell(about(Started, undo))
 	if _, e := c.thawing(ctx, undo, err.Error()); e != nil {
 		c.x.note(undo, fmt.Sprintf("%v; the account goes on by itself when its lease of %s has ended", e, c.x.settings.Lease))
 		at.Err = errors.Join(err, e)
 	} else {
 		at.Undone = true
-		c.x.observer.tell(about(Finished, undo))
+		c.x.tell(about(Finished, undo))
 	}
 	_ = c.x.journal(state.Event{What: state.Undone, Step: s.ID, Op: s.Op, Token: c.token.String(), Err: at.Err.Error()})
 	return at

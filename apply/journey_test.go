@@ -29,6 +29,8 @@ type trip struct {
 	parallel    int
 	graceful    context.Context
 	watchEvents func(Event)
+	clock       state.Clock
+	amend       func(*plan.Plan) // changes a plan before it is run
 
 	mu     sync.Mutex
 	events []Event
@@ -80,6 +82,9 @@ func (j *trip) compute(s state.Store) (*plan.Plan, *schema.Inventory) {
 	if err != nil {
 		j.t.Fatal(err)
 	}
+	if j.amend != nil {
+		j.amend(p)
+	}
 	return p, inv
 }
 
@@ -89,7 +94,7 @@ func (j *trip) servers() map[string]providers.Server {
 
 func (j *trip) runner(s state.Store, inv *schema.Inventory) *Runner {
 	return &Runner{Servers: j.servers(), State: s, Inventory: inv, Holder: "ann@laptop (1)", Confirmed: j.confirmed, Settings: j.settings,
-		Parallel: j.parallel, Graceful: j.graceful, Observe: func(e Event) {
+		Parallel: j.parallel, Graceful: j.graceful, Clock: j.clock, Observe: func(e Event) {
 			j.mu.Lock()
 			j.events = append(j.events, e)
 			j.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stopover/stopover/apply/state"
 	"github.com/stopover/stopover/plan"
@@ -15,6 +16,7 @@ type done struct {
 	sent  int64 // bytes that travelled for it
 	items int64
 	notes []string
+	asked []ProbeResult // what probes answered
 }
 
 // performer does one op: a step of its own, a part of a cutover, or nobody's.
@@ -36,6 +38,7 @@ type performer struct {
 // it. A test ranges over plan.Ops, so that none is forgotten.
 func performerOf(op plan.Op) (performer, bool) {
 	p, ok := map[plan.Op]performer{
+		plan.OpTrial:           {step: (*run).try, gentle: true},
 		plan.OpBaseline:        {step: (*run).recordBaseline, gentle: true},
 		plan.OpRemoveRuntime:   {step: (*run).removeRuntime},
 		plan.OpProbeReady:      {step: (*run).probeReady, gentle: true},
@@ -89,8 +92,9 @@ func (x *run) perform(u *unit) error {
 	if err := x.journal(state.Event{What: state.Started, Step: s.ID, Op: s.Op}); err != nil {
 		return &StepError{Step: s.ID, Account: s.Account, Err: err}
 	}
-	x.observer.tell(about(Started, s))
 	began := x.clock.Now()
+	x.tally.begin(s.ID, began)
+	x.tell(about(Started, s))
 	var d done
 	err := x.retry(ctx, s, func(ctx context.Context) error {
 		var err error
@@ -100,7 +104,12 @@ func (x *run) perform(u *unit) error {
 	if err != nil {
 		return x.failed(s, err)
 	}
-	return x.succeeded(s, d, plan.Timing{Op: string(s.Op), Account: s.Account, Bytes: d.bytes, Entries: d.items, Duration: x.since(began)})
+	u.asked = d.asked
+	return x.succeeded(s, d, timingOf(s, d, x.since(began)))
+}
+
+func timingOf(s *plan.Step, d done, took time.Duration) plan.Timing {
+	return plan.Timing{Op: string(s.Op), Account: s.Account, Part: s.Part, Bytes: d.bytes, Sent: d.sent, Entries: d.items, Duration: took}
 }
 
 func (x *run) failed(s *plan.Step, err error) error {
@@ -119,9 +128,11 @@ func (x *run) succeeded(s *plan.Step, d done, t plan.Timing) error {
 	for _, n := range d.notes {
 		x.note(s, n)
 	}
+	x.tally.over(*s)
 	e := about(Finished, s)
 	e.Bytes, e.Total, e.Items, e.Duration, e.Downtime = d.sent, d.bytes, d.items, t.Duration, t.Downtime
-	x.observer.tell(e)
+	e.Probes = d.asked
+	x.tell(e)
 	return nil
 }
 

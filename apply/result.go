@@ -31,6 +31,9 @@ type AccountResult struct {
 	Why      string    `json:"why,omitempty"`
 	Undone   bool      `json:"undone,omitempty"` // a cutover was given up before its switch
 	Cutovers []Cutover `json:"cutovers,omitempty"`
+	// Probes are what the account's probes answered in this run, beside their
+	// baselines; the last time, if they were asked more than once.
+	Probes []ProbeResult `json:"probes,omitempty"`
 	Err      error     `json:"-"`
 }
 
@@ -50,7 +53,8 @@ type Result struct {
 	Run       string          `json:"run"`
 	Accounts  []AccountResult `json:"accounts"`
 	Gates     []plan.Gate     `json:"gates,omitempty"` // that are open
-	Done      int             `json:"done"`            // steps
+	Windows   []ClosedWindow  `json:"windows,omitempty"`
+	Done      int             `json:"done"` // steps
 	Failed    int             `json:"failed"`
 	Skipped   int             `json:"skipped"`
 	Left      int             `json:"left"` // behind gates, or not begun
@@ -76,6 +80,7 @@ func (x *run) result(list []*unit, _ error) Result {
 		r.Accounts[i].add(u)
 	}
 	r.Gates = x.gates(list)
+	r.Windows = x.windows.closed(list)
 	return r
 }
 
@@ -98,6 +103,9 @@ func (a *AccountResult) add(u *unit) {
 	if u.first().Group != "" && u.state == unitDone {
 		a.Cutovers = append(a.Cutovers, Cutover{Group: u.first().Group, To: u.first().To, Downtime: u.timing.downtime,
 			Outside: u.timing.outside, Watched: u.timing.watched, Parts: u.timing.parts})
+	}
+	if len(u.asked) > 0 {
+		a.Probes = u.asked
 	}
 	if a.State != AccountDone && a.State != AccountWaiting {
 		return

@@ -53,6 +53,8 @@ type run struct {
 	clock    state.Clock
 	settings Settings
 	observer *observer
+	windows  *openings // of the goroutine that schedules
+	tally    tally
 	hard     context.Context         // ends when everything must stop now
 	kill     context.CancelCauseFunc // ends hard
 	soft     context.Context         // ends when nothing new may begin
@@ -91,6 +93,7 @@ func (r *Runner) Run(ctx context.Context, p *plan.Plan) (Result, error) {
 	stop := x.watchEnds()
 	err := x.prepare()
 	if err == nil {
+		x.count(list)
 		err = x.schedule(list)
 	}
 	stop()
@@ -108,6 +111,7 @@ func (r *Runner) begin(ctx context.Context, p *plan.Plan) *run {
 		x.clock = state.System{}
 	}
 	x.observer = watching(r.Observe, x.clock.Now)
+	x.windows = openingsOf(p.Config)
 	x.hard, x.kill = context.WithCancelCause(ctx)
 	x.soft, x.ease = context.WithCancelCause(x.hard)
 	return x
@@ -123,6 +127,9 @@ func (x *run) prepare() error {
 		return err
 	}
 	if err := x.journal(state.Event{What: state.RunStarted, Text: x.Holder + ", plan " + x.plan.Digest}); err != nil {
+		return err
+	}
+	if err := x.recordSizes(x.hard); err != nil {
 		return err
 	}
 	if err := x.claimAll(x.hard); err != nil {
@@ -204,7 +211,7 @@ func (x *run) note(s *plan.Step, text string) {
 		e = about(Note, s)
 	}
 	e.Text = text
-	x.observer.tell(e)
+	x.tell(e)
 }
 
 // notice passes an error on. One that says that another run has taken over

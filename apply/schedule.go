@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stopover/stopover/plan"
 )
@@ -17,7 +18,9 @@ type unit struct {
 	err    error
 	why    string // skipped or held: because of what
 	after  []int  // units, by index
+	cut    int    // of a warm pass: the cutover that it is for, by index; 0: none, for none comes first
 	timing cutTiming
+	asked  []ProbeResult
 }
 
 type unitState int
@@ -67,6 +70,9 @@ func unitsOf(p *plan.Plan) []*unit {
 	for i, u := range list {
 		u.connect(i, of, gates)
 		for _, j := range u.after {
+			if u.first().Group != "" && list[j].first().Op == plan.OpWarm {
+				list[j].cut = i
+			}
 			if u.state != unitHeld && list[j].state == unitHeld {
 				u.state, u.why = unitHeld, list[j].reason()
 			}
@@ -103,7 +109,8 @@ func (u *unit) connect(i int, of map[plan.ID]int, gates map[plan.ID]bool) {
 }
 
 // schedule runs the units in an order that their edges allow and returns when
-// none is running. Failures stop what comes after them, not the others.
+// none is running. Failures stop what comes after them, not the others; what
+// waits for a window stops nobody, and begins if it opens while others go on.
 func (x *run) schedule(list []*unit) error {
 	done := make(chan *unit)
 	running := 0
@@ -111,17 +118,79 @@ func (x *run) schedule(list []*unit) error {
 		for _, u := range x.next(list) {
 			u.state = unitRunning
 			running++
+			x.tally.add(u)
 			go func() {
 				u.err = x.perform(u)
 				done <- u
 			}()
 		}
+		var ended <-chan struct{}
 		if running == 0 {
-			return x.stopped()
+			if x.stopped() != nil || !x.imminent(list) {
+				x.holdClosed(list)
+				return x.stopped()
+			}
+			ended = x.soft.Done()
 		}
-		u := <-done
-		running--
-		x.finished(u)
+		select {
+		case u := <-done:
+			running--
+			x.finished(u)
+		case <-x.opening():
+		case <-ended:
+		}
+	}
+}
+
+// opening fires when a window may have opened. It looks at the clock at least
+// once a minute: a machine that slept, or whose clock was set, is late.
+func (x *run) opening() <-chan time.Time {
+	t := x.windows.soonest()
+	if t.IsZero() || x.stopped() != nil {
+		return nil
+	}
+	return x.clock.After(min(max(t.Sub(x.clock.Now()), time.Millisecond), time.Minute))
+}
+
+// imminent says whether a cutover whose warm pass was done in this run waits
+// only for its window: the pass was begun so that it ends about then, and is
+// worth nothing to a later run.
+func (x *run) imminent(list []*unit) bool {
+	for u, s := range x.windows.shut {
+		if s.never || u.state != unitWaiting || u.first().Group == "" {
+			continue
+		}
+		for _, j := range u.after {
+			w := list[j]
+			if w.state == unitDone && w.cut != 0 && s.opens.Begins.Sub(x.clock.Now()) <= w.first().Estimate.Duration {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// holdClosed marks what is left when nothing runs any more and only windows are
+// in the way, like what is behind a gate.
+func (x *run) holdClosed(list []*unit) {
+	if x.stopped() != nil || len(x.windows.shut) == 0 {
+		return
+	}
+	closed := x.windows.closed(list)
+	why := map[plan.ID]string{}
+	for _, c := range closed {
+		for _, id := range c.Steps {
+			why[id] = c.Sentence()
+		}
+	}
+	for _, u := range list {
+		if u.state != unitWaiting {
+			continue
+		}
+		u.state, u.why = unitHeld, why[u.first().ID]
+		if u.why == "" {
+			u.why = "it comes after what waits for a window"
+		}
 	}
 }
 
@@ -138,13 +207,14 @@ func (x *run) finished(u *unit) {
 			return
 		}
 	}
+	x.tally.over(u.steps...)
 	e := about(Failed, u.first())
 	e.Err, e.Undone = u.err, undone(u.err)
 	var at *StepError
 	if errors.As(u.err, &at) {
 		e.Step = at.Step
 	}
-	x.observer.tell(e)
+	x.tell(e)
 }
 
 func undone(err error) bool {
@@ -188,7 +258,7 @@ func (x *run) next(list []*unit) []*unit {
 			x.bar(u, p.blocker(list, u))
 		}
 		if u.state == unitWaiting && x.soft.Err() == nil && p.ready(list, u) &&
-			(p.busy[u.account()] || len(p.busy) < x.limit(u.phase())) {
+			(p.busy[u.account()] || len(p.busy) < x.limit(u.phase())) && x.windows.open(list, u, x.clock.Now()) {
 			p.busy[u.account()] = true
 			ready = append(ready, u)
 		}
@@ -255,9 +325,10 @@ func (x *run) bar(u, cause *unit) {
 		return
 	}
 	u.state = unitSkipped
+	x.tally.over(u.steps...)
 	e := about(Skipped, u.first())
 	e.Text = u.why
-	x.observer.tell(e)
+	x.tell(e)
 }
 
 func (u *unit) reason() string {

@@ -54,19 +54,27 @@ func (x *run) final(cause error) error {
 func (x *run) left(list []*unit) error {
 	var details []string
 	for _, f := range x.plan.Findings {
-		if f.Severity == schema.Blocker {
+		if f.Blocks() {
 			details = append(details, sentence(f))
 		}
 	}
 	if len(details) > 0 {
-		return &RefusedError{Reason: "the plan is blocked", Details: details}
+		return &RefusedError{Reason: "the plan is blocked", Details: details, Blocked: true}
 	}
 	gates := x.gates(list)
 	for _, g := range gates {
-		x.observer.tell(Event{What: Waiting, Step: g.ID, Phase: g.Phase, Account: g.Account, Text: g.Who + ": " + g.What})
+		x.tell(Event{What: Waiting, Step: g.ID, Phase: g.Phase, Account: g.Account, Text: g.Who + ": " + g.What})
 	}
-	if len(gates) > 0 || slices.ContainsFunc(list, func(u *unit) bool { return u.state == unitHeld }) {
-		return &WaitingError{Gates: gates}
+	windows := x.windows.closed(list)
+	for _, c := range windows {
+		e := Event{What: Waiting, Step: c.Steps[0], Text: c.Sentence(), Until: c.Opens}
+		if len(c.Accounts) == 1 {
+			e.Account = c.Accounts[0]
+		}
+		x.tell(e)
+	}
+	if len(gates)+len(windows) > 0 || slices.ContainsFunc(list, func(u *unit) bool { return u.state == unitHeld }) {
+		return &WaitingError{Gates: gates, Windows: windows}
 	}
 	return nil
 }

@@ -95,12 +95,8 @@ type deadlines struct {
 
 // report adds a finding that depends on the date.
 func (x *deadlines) report(code, account, object, summary string) {
-	k := kindOf(code)
-	f := schema.Finding{Code: code, Severity: k.Severity, Account: account, Object: object, Summary: summary,
-		Remedy: k.Remedy, Source: "Stopover", Certainty: k.Certainty}
-	if k.Certainty == "documented" {
-		f.Source, f.Certainty = x.b.proc.Source, x.b.proc.Certainty
-	}
+	f := x.b.finding(code, account, "", object, summary)
+	x.b.waivers.waive(&f)
 	x.d.Findings = append(x.d.Findings, f)
 }
 

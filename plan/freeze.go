@@ -130,7 +130,7 @@ func (b *builder) migrate() {
 func (b *builder) dependencies(a *account, still side) ([]node, bool) {
 	var after []node
 	for _, name := range a.conf.After {
-		o := b.byName[name]
+		o := b.accountOf(name)
 		if o == nil || o.side == still || o.side == sideNowhere || o.side == sideUnknown {
 			b.report(codeAfterWaits, a.name, "", name, "waits for "+name+", which does not move in this plan")
 			return nil, false

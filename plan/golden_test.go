@@ -252,7 +252,7 @@ func renderCut(out *strings.Builder, p *Plan, first *Step) {
 	}
 	fmt.Fprintf(out, "cutover @%d %s to %s (%s%s; %s)", first.Epoch, first.From, first.To, strings.Join(parts, ", "), undo, down)
 	if len(first.Windows) > 0 {
-		out.WriteString(" " + within(first.Windows))
+		out.WriteString(" " + openIn(first.Windows))
 	}
 	if first.Projected {
 		out.WriteString("*")

@@ -246,9 +246,15 @@ func parsePast(t *testing.T, text string) pastText {
 			fact(PreparedID(w[1]), schema.FactPrepared, w[1], true)
 		case "migrated":
 			fact(MigratedID(w[1], number64(t, w[2][1:])), schema.FactMigrated, w[1], schema.MigratedFact{Epoch: number64(t, w[2][1:])})
+		case "rebaselined":
+			fact(BaselineAgainID(w[1], w[2], int(number64(t, w[3]))), schema.FactBaseline, w[1], schema.BaselineFact{Probe: w[2], Status: 200})
 		case "probed":
 			e := number64(t, w[2][1:])
-			fact(ProbedID(w[1], e), schema.FactProbed, w[1], ProbedFact{Epoch: e, OK: w[3] == "ok"})
+			id := ProbedID(w[1], e)
+			if len(w) > 4 {
+				id = ProbedAgainID(w[1], e, int(number64(t, w[4])))
+			}
+			fact(id, schema.FactProbed, w[1], ProbedFact{Epoch: e, OK: w[3] == "ok"})
 		case "approved":
 			p.approved = append(p.approved, append(w[1:], ""))
 		case "disposed":
@@ -313,7 +319,7 @@ func evidenceNow(t *testing.T, in Input, gate ID) string {
 	return ""
 }
 
-// parseGoal reads until=, accounts=, rollback=, confirmed=, after= (since the
+// parseGoal reads until=, accounts=, rollback=, verify=, baseline=, confirmed=, after= (since the
 // start of the past).
 func parseGoal(t *testing.T, text string, in *Input) {
 	t.Helper()
@@ -324,6 +330,10 @@ func parseGoal(t *testing.T, text string, in *Input) {
 			in.Goal.Until = value
 		case "accounts":
 			in.Goal.Accounts = strings.Split(value, ",")
+		case "verify":
+			in.Goal.Verify = strings.Split(value, ",")
+		case "baseline":
+			in.Goal.Baseline = value == "yes"
 		case "rollback":
 			in.Goal.Rollback = strings.Split(value, ",")
 		case "confirmed":

@@ -414,7 +414,8 @@ func never(*Step) (bool, bool) { return false, false }
 func allCan() map[schema.Capability]bool {
 	m := map[schema.Capability]bool{}
 	for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
-		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts} {
+		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts,
+		schema.CanTry, schema.CanReplaceRuntimes, schema.CanMapUsers} {
 		m[c] = true
 	}
 	return m

@@ -162,7 +162,7 @@ func (b *builder) promise() (time.Time, bool) {
 
 // zone is the migration's time zone.
 func (b *builder) zone() *time.Location {
-	if z, err := zoneOf(b.mig.Timezone); err == nil {
+	if z, err := loadZone(b.mig.Timezone); err == nil {
 		return z
 	}
 	return time.UTC

@@ -96,7 +96,7 @@ func readHours(w schema.Window) (hours, bool) {
 	var err1, err2, err3 error
 	h.from, err1 = timeOfDay(w.From)
 	h.to, err2 = timeOfDay(w.To)
-	h.zone, err3 = zoneOf(w.Timezone)
+	h.zone, err3 = loadZone(w.Timezone)
 	if err1 != nil || err2 != nil || err3 != nil {
 		return h, false
 	}
@@ -122,9 +122,9 @@ func timeOfDay(s string) (time.Duration, error) {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err
 }
 
-// zoneOf loads a time zone. "Local" is refused: a plan must be the same on every
+// loadZone loads a time zone. "Local" is refused: a plan must be the same on every
 // machine.
-func zoneOf(name string) (*time.Location, error) {
+func loadZone(name string) (*time.Location, error) {
 	if name == "Local" {
 		return nil, &time.ParseError{Value: name, Message: ": the time zone of one machine"}
 	}

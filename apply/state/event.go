@@ -23,6 +23,7 @@ const (
 	Unanswered  What = "pending"  // a commit whose answer is not known yet
 	Measured    What = "measured" // one part of a cutover; Text names it, Timing
 	FactLearned What = "fact"     // Fact
+	Surveyed    What = "surveyed" // Survey: how large the accounts were when a run began
 	Noted       What = "note"     // Text
 )
 
@@ -39,6 +40,8 @@ type Event struct {
 	Token   string       `json:"token,omitempty"` // of a cutover: term.n
 	Timing  *plan.Timing `json:"timing,omitempty"`
 	Fact    *schema.Fact `json:"fact,omitempty"`
-	Text    string       `json:"text,omitempty"`
-	Err     string       `json:"err,omitempty"`
+	// Survey holds escaped names: a name on a server need not be text.
+	Survey *plan.Measured `json:"survey,omitempty"`
+	Text   string         `json:"text,omitempty"`
+	Err    string         `json:"err,omitempty"`
 }

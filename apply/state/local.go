@@ -47,7 +47,10 @@ type Local struct {
 	lock *localLock
 }
 
-var _ Store = (*Local)(nil)
+var (
+	_ Store    = (*Local)(nil)
+	_ Unlocker = (*Local)(nil)
+)
 
 // OpenLocal returns the store in dir, which need not exist yet. It reads
 // nothing; Load says what is wrong with what is there.

@@ -55,8 +55,34 @@ func TestConformance(t *testing.T) {
 				close(clocks[s].stopped)
 				time.Sleep(100 * time.Millisecond) // for a beat that was under way
 			},
+			Kill: func(s state.Store) {
+				close(clocks[s].stopped)
+				time.Sleep(100 * time.Millisecond)
+				elsewhere(t, dir)
+			},
 		}
 	})
+}
+
+// elsewhere makes a lock look as if its holder was on another machine: here,
+// the kernel would say that it lives.
+func elsewhere(t *testing.T, dir string) {
+	t.Helper()
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := bytes.TrimSpace(boot)
+	paths, _ := filepath.Glob(filepath.Join(dir, "lock.*"))
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(b, id) {
+			t.Fatalf("%s names no kernel: %v", path, err)
+		}
+		if err := os.WriteFile(path, bytes.ReplaceAll(b, id, bytes.Repeat([]byte("0"), len(id))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func events(from, n int) []state.Event {

@@ -172,6 +172,55 @@ func (l *Local) look(n uint64) (content string, free bool, err error) {
 	return content, false, nil
 }
 
+// Unlock implements Unlocker. A holder on this machine is dead when the kernel
+// has dropped its lock, and alive as long as it has not, even if it is stopped
+// and beats no more: it may go on at any moment. One on another machine, or
+// from before a reboot, is dead when it has not beaten for a whole lease.
+func (l *Local) Unlock(ctx context.Context) (Holder, error) {
+	if i, err := os.Stat(l.dir); errors.Is(err, fs.ErrNotExist) || err == nil && !i.IsDir() {
+		return Holder{}, ErrNotLocked
+	}
+	n, err := l.highestLock()
+	if err != nil {
+		return Holder{}, err
+	}
+	if n == 0 {
+		return Holder{}, ErrNotLocked
+	}
+	content, free, err := l.look(n)
+	switch {
+	case err != nil:
+		return Holder{}, err
+	case content == "" && free || strings.HasSuffix(content, released):
+		return Holder{}, ErrNotLocked
+	}
+	was := holderIn(content)
+	if !free && recordIn(content).Where == kernel() {
+		return Holder{}, &LockedError{Holder: was, Where: l.lockPath(n)}
+	}
+	if err := l.awaitFree(ctx, n); err != nil {
+		return Holder{}, err
+	}
+	// To take the next one and to let go of it is the only way that cannot hit
+	// somebody who was faster.
+	k, err := l.takeLock(n+1, Holder{Who: "unlock"})
+	if errors.Is(err, fs.ErrExist) {
+		return Holder{}, &LockedError{Holder: Holder{Who: "another run, which has just begun"}, Where: l.dir}
+	}
+	if err != nil {
+		return Holder{}, err
+	}
+	close(k.ended) // it never beat
+	return was, k.Release()
+}
+
+func recordIn(content string) lockRecord {
+	var r lockRecord
+	line, _, _ := strings.Cut(content, "\n")
+	_ = json.Unmarshal([]byte(line), &r) // what is no record names nobody
+	return r
+}
+
 func holderIn(content string) Holder {
 	var r lockRecord
 	line, _, _ := strings.Cut(content, "\n")

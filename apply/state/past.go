@@ -1,6 +1,8 @@
 package state
 
 import (
+	"slices"
+
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
@@ -27,7 +29,40 @@ func (l *Log) Past() plan.Past {
 		}
 	}
 	p.Facts = schema.UnionFacts(facts)
+	p.Surveys = l.surveys()
 	return p
+}
+
+// mostSurveys is how many sizes of one account are remembered: enough for a
+// rate of change, and for noticing that it is not the same every day.
+const mostSurveys = 8
+
+// surveys are the newest sizes of each account, oldest first. What of a survey
+// is known better by later ones is left out.
+func (l *Log) surveys() []plan.Measured {
+	var all []plan.Measured
+	for _, e := range l.Events {
+		if e.What == Surveyed && e.Survey != nil {
+			all = append(all, *e.Survey)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b plan.Measured) int { return a.At.Compare(b.At) })
+	seen := map[string]int{}
+	var out []plan.Measured
+	for i := len(all) - 1; i >= 0; i-- {
+		m := plan.Measured{At: all[i].At, Accounts: make(map[string]plan.Size, len(all[i].Accounts))}
+		for escaped, size := range all[i].Accounts {
+			name, err := schema.UnescapeName(escaped)
+			if seen[escaped]++; err == nil && seen[escaped] <= mostSurveys {
+				m.Accounts[name] = size
+			}
+		}
+		if len(m.Accounts) > 0 {
+			out = append(out, m)
+		}
+	}
+	slices.Reverse(out)
+	return out
 }
 
 // Open returns the steps that were started and neither finished nor given up,

@@ -156,3 +156,30 @@ func TestStoppedHolder(t *testing.T) {
 	default:
 	}
 }
+
+// A holder that was stopped may go on at any moment: its lock is not removed.
+// One that was killed is dead, however long its lease is.
+func TestUnlockOfAProcess(t *testing.T) {
+	dir := t.TempDir()
+	cmd, out := start(t, "holder", dir)
+	says(t, out, "held")
+	s := state.OpenLocal(dir, state.Options{Lease: time.Hour, Beat: 10 * time.Millisecond})
+	defer s.Close()
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var locked *state.LockedError
+	if _, err := s.Unlock(context.Background()); !errors.As(err, &locked) || locked.Holder.Who != "the other process" {
+		t.Errorf("unlock while its process is only stopped: %v", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if was, err := s.Unlock(context.Background()); err != nil || was.Who != "the other process" {
+		t.Errorf("unlock after its death: %v %v", was, err)
+	}
+	if _, err := s.Unlock(context.Background()); !errors.Is(err, state.ErrNotLocked) {
+		t.Errorf("unlock again: %v", err)
+	}
+}

@@ -36,6 +36,21 @@ type Lock interface {
 	Release() error
 }
 
+// Unlocker is a store whose lock can be left behind by a holder that died.
+// Runs need no Unlocker, since they wait out a lock whose heartbeat has stopped;
+// it is for people who want to know now, and for stores where nobody can tell a
+// dead holder from a living one by waiting.
+type Unlocker interface {
+	// Unlock removes the lock of a holder that is dead and says whose it was.
+	// While the holder lives, which can take a whole lease to find out, it is
+	// refused with a *LockedError; without a lock with ErrNotLocked. It never
+	// takes anything from a holder that is alive: there is no way to force it.
+	Unlock(ctx context.Context) (Holder, error)
+}
+
+// ErrNotLocked: nobody holds the lock.
+var ErrNotLocked = errors.New("nobody holds the lock of the state store: there is nothing to unlock")
+
 // Holder says who holds a lock, for people.
 type Holder struct {
 	Who     string    `json:"who"` // user@host (pid)

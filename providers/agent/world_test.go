@@ -108,6 +108,8 @@ func (h *host) OpenDatabase(context.Context, string, string) (DatabaseOrigin, er
 
 func (h *host) CopyDatabase(string, string) DatabaseCopy { return nil }
 
+func (h *host) Trial(string) (Trial, error) { return nil, errors.New("there is no room") }
+
 func (h *host) Place(string, bool) (Place, error) {
 	return Place{Files: h.dir, Mail: h.dir, Databases: h.dir}, h.failing()
 }

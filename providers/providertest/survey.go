@@ -31,6 +31,7 @@ func testAbilities(t *testing.T, h Harness) {
 		{[]schema.Capability{schema.CanProvision, schema.CanReinstall, schema.CanReroute, schema.CanRelease}, a.Machine},
 		{[]schema.Capability{schema.CanRemoveRuntimes}, a.Runtimes},
 		{[]schema.Capability{schema.CanKeepFacts}, a.Keeper},
+		{[]schema.Capability{schema.CanTry}, a.Trier},
 		{[]schema.Capability{schema.CanListResidue, schema.CanRetire}, a.Disposer},
 	} {
 		some := false

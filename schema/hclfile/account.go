@@ -1,17 +1,20 @@
 package hclfile
 
 import (
+	"net/mail"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stopover/stopover/schema"
 )
 
-func (d *decoder) accounts(n *node) []schema.Account {
+// accounts decodes account blocks, lists of accounts and patterns.
+func (d *decoder) accounts(n *node) ([]schema.Account, []schema.AccountsPattern) {
 	stays := map[string]*node{}
 	for k := range n.each("stays") {
 		stays[k.label] = k
@@ -22,23 +25,53 @@ func (d *decoder) accounts(n *node) []schema.Account {
 		nodes = append(nodes, k)
 		spelled.add(k.label)
 	}
+	written := len(nodes)
+	lists := newLists(nodes)
+	var patterns []schema.AccountsPattern
+	for k := range n.each("accounts") {
+		p, rows := d.pattern(k, lists)
+		if len(p.Include) > 0 {
+			patterns = append(patterns, p)
+		}
+		for _, r := range rows {
+			spelled.add(r.label)
+		}
+		nodes = append(nodes, rows...)
+	}
 	var out []schema.Account
-	for _, k := range nodes {
+	for i, k := range nodes {
 		d.foundName(k)
 		if s := stays[k.label]; s != nil {
 			d.wrong(k.labelRange, k, "Account both moves and stays",
 				"%q has a stays block at %s. Take out that one, or this one.", k.label, place(s.defRange))
 		}
-		out = append(out, schema.Account{
+		a := schema.Account{
 			Name:           k.label,
 			After:          d.after(k, spelled, stays),
 			DowntimeBudget: d.duration(k, "downtime_budget"),
-			Probes:         d.probes(k),
+			OnExceed:       d.text(k, "on_exceed"),
+			Contact:        d.words(k, "contact"),
+			Language:       d.text(k, "language"),
 			Pos:            pos(k.defRange),
-		})
+		}
+		if i < written {
+			a.Windows, a.Probes = d.windowNames(k), d.probes(k)
+		} else {
+			a.Windows = d.rowWindows(k)
+			lists.standard(k, &a)
+		}
+		d.exceeds(k, a.OnExceed, a.DowntimeBudget)
+		out = append(out, a)
 	}
 	d.circles(nodes, out)
-	return out
+	return out, patterns
+}
+
+// exceeds refuses an answer to a question that is never asked.
+func (d *decoder) exceeds(n *node, onExceed string, budget time.Duration) {
+	if onExceed != "" && budget == 0 && n.attrs["on_exceed"] != nil && n.attrs["downtime_budget"] == nil && !n.meant["downtime_budget"] {
+		d.wrong(n.at("on_exceed"), n, "Nothing to exceed", "\"on_exceed\" needs \"downtime_budget\". For example: %s", n.spec.Attr("downtime_budget").Example)
+	}
 }
 
 // foundName checks a name that is found on servers, and so may hold nearly
@@ -147,14 +180,23 @@ func (d *decoder) circle(nodes []*node, path []int) {
 		"None of these accounts could be the first to move: %s. Take one out of an \"after\".", strings.Join(names, " waits for "))
 }
 
-func (d *decoder) pattern(n *node) schema.AccountsPattern {
-	return schema.AccountsPattern{
+// pattern decodes one accounts block: its patterns, and the accounts of its list.
+func (d *decoder) pattern(n *node, lists *lists) (schema.AccountsPattern, []*node) {
+	out := schema.AccountsPattern{
 		Include:        d.globs(n, "include", d.someTexts(n, "include")),
 		Exclude:        d.globs(n, "exclude", d.texts(n, "exclude")),
 		DowntimeBudget: d.duration(n, "downtime_budget"),
+		OnExceed:       d.text(n, "on_exceed"),
+		Windows:        d.windowNames(n),
+		Language:       d.text(n, "language"),
 		Probes:         d.probes(n),
 		Pos:            pos(n.defRange),
 	}
+	d.exceeds(n, out.OnExceed, out.DowntimeBudget)
+	if n.attrs["include"] == nil && n.attrs["from"] == nil && !n.meant["include"] && !n.meant["from"] {
+		d.wrong(n.defRange, n, "Missing argument", "The \"accounts\" block needs \"include\", patterns of names that move, or \"from\", a list of accounts. For example: %s", n.spec.Attr("include").Example)
+	}
+	return out, d.rows(n, out, lists)
 }
 
 func (d *decoder) globs(n *node, name string, patterns []string) []string {
@@ -170,14 +212,43 @@ func (d *decoder) probes(n *node) []schema.Probe {
 	var out []schema.Probe
 	for k := range n.each("probe") {
 		d.made(k)
-		p := schema.Probe{Name: k.label, HTTP: d.words(k, "http"), Contains: d.text(k, "contains"), Pos: pos(k.defRange)}
+		p := schema.Probe{Name: k.label, HTTP: d.words(k, "http"), SMTP: d.words(k, "smtp"), Contains: d.text(k, "contains"), Pos: pos(k.defRange)}
 		if p.HTTP != "" {
 			d.siteURL(k, p.HTTP)
 		}
+		if p.SMTP != "" {
+			d.recipient(k, p.SMTP)
+		}
 		p.Status, _ = d.number(k, "status", 100, 599)
+		d.probeKind(k)
 		out = append(out, p)
 	}
 	return out
+}
+
+// probeKind checks that a probe asks one thing.
+func (d *decoder) probeKind(n *node) {
+	http, smtp := n.attrs["http"], n.attrs["smtp"]
+	switch {
+	case http != nil && smtp != nil:
+		d.wrong(smtp.NameRange, n, "Two probes in one", "A probe has \"http\" or \"smtp\". Write two probe blocks.")
+	case http == nil && smtp == nil && !n.meant["http"] && !n.meant["smtp"]:
+		d.wrong(n.defRange, n, "Missing argument", "%s needs \"http\", the URL to ask for, or \"smtp\", a recipient. For example: %s", n.title(), n.spec.Attr("http").Example)
+	case smtp != nil:
+		for _, name := range []string{"status", "contains"} {
+			if n.attrs[name] != nil {
+				d.wrong(n.attrs[name].NameRange, n, "Argument of another probe", "%q belongs to \"http\". Take it out.", name)
+			}
+		}
+	}
+}
+
+// recipient checks an address of mail.
+func (d *decoder) recipient(n *node, s string) {
+	if a, err := mail.ParseAddress(s); err == nil && a.Address == s && a.Name == "" && !strings.ContainsFunc(s, unicode.IsControl) {
+		return
+	}
+	d.wrong(n.at("smtp"), n, "Not an address of mail", "%q is not an address of mail. For example: %s", s, n.spec.Attr("smtp").Example)
 }
 
 // siteURL checks the URL of a probe.

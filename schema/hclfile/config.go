@@ -17,6 +17,9 @@ func (d *decoder) config(root *node) *schema.Config {
 	for n := range root.each("server") {
 		d.servers = append(d.servers, n.label)
 	}
+	for n := range root.each("window") {
+		d.windows = append(d.windows, n.label)
+	}
 	if n := root.first("stopover"); n != nil {
 		d.stopover(n, cfg)
 	}
@@ -28,6 +31,18 @@ func (d *decoder) config(root *node) *schema.Config {
 	}
 	for n := range root.each("architecture") {
 		cfg.Architectures = append(cfg.Architectures, d.architecture(n))
+	}
+	for n := range root.each("window") {
+		cfg.Windows = append(cfg.Windows, d.windowBlock(n))
+	}
+	if n := root.first("dns"); n != nil {
+		cfg.DNS = d.resolver(n)
+	}
+	for n := range root.each("check") {
+		cfg.Checks = append(cfg.Checks, d.check(n))
+	}
+	for n := range root.each("policy") {
+		cfg.Policies = append(cfg.Policies, d.policy(n))
 	}
 	for n := range root.each("process") {
 		d.notBuiltin(n)
@@ -55,18 +70,8 @@ func (d *decoder) stopover(n *node, cfg *schema.Config) {
 		}
 		cfg.RequiredVersion = s
 	}
-	store := n.first("state")
-	if store == nil {
-		return
-	}
-	cfg.State.Kind = store.label
-	for _, a := range store.spec.Attrs {
-		if s := d.words(store, a.Name); s != "" {
-			if cfg.State.Options == nil {
-				cfg.State.Options = map[string]string{}
-			}
-			cfg.State.Options[a.Name] = s
-		}
+	if store := n.first("state"); store != nil {
+		cfg.State = d.state(store)
 	}
 }
 
@@ -100,12 +105,20 @@ func (d *decoder) made(n *node) {
 		n.label)
 }
 
-// identifier checks the name of a server, which references are made of.
-func (d *decoder) identifier(n *node) {
+// referable checks the name of a server or a window, which references are made
+// of.
+func (d *decoder) referable(n *node) {
 	if hclsyntax.ValidIdentifier(n.label) && plainName(n.label) {
 		return
 	}
-	d.wrong(n.labelRange, n, "Bad name", "The name %q cannot be used for a server, because it could not be referred to as server.NAME. Take letters, digits, \"-\" and \"_\", and begin with a letter.", n.label)
+	d.wrong(n.labelRange, n, "Bad name", "The name %q cannot be used for a %s, because it could not be referred to as %s.NAME. Take letters, digits, \"-\" and \"_\", and begin with a letter.", n.label, n.spec.Name, n.spec.Name)
+}
+
+// printable checks a name that people read and that nothing refers to.
+func (d *decoder) printable(n *node) {
+	if strings.TrimSpace(n.label) != n.label || n.label != printable([]byte(n.label)) || strings.ContainsAny(n.label, "\t") {
+		d.wrong(n.labelRange, n, "Bad name", "The name %q begins or ends with space, or holds characters that cannot be printed. Write a few words.", n.label)
+	}
 }
 
 // sentence begins with a capital letter.

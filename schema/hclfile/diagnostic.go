@@ -16,14 +16,33 @@ import (
 // wrong reports a mistake at a place, in a block (nil: outside of any).
 func (d *decoder) wrong(at hcl.Range, in *node, summary, detail string, args ...any) {
 	d.failed = true
-	d.diags = append(d.diags, schema.Diagnostic{
-		Severity: "error",
-		Summary:  summary,
-		Detail:   fmt.Sprintf(detail, args...),
-		Address:  in.address(),
-		Pos:      pos(at),
-		Snippet:  snippet(d.files[at.Filename], at.Start.Byte),
-	})
+	d.say("error", at, in, summary, fmt.Sprintf(detail, args...))
+}
+
+// odd reports what is probably a mistake.
+func (d *decoder) odd(at hcl.Range, in *node, summary, detail string, args ...any) {
+	d.say("warning", at, in, summary, fmt.Sprintf(detail, args...))
+}
+
+func (d *decoder) say(severity string, at hcl.Range, in *node, summary, detail string) {
+	if row := in.listed(); row != 0 {
+		detail = fmt.Sprintf("In row %d of the list: %s", row, detail)
+	}
+	out := schema.Diagnostic{Severity: severity, Summary: summary, Detail: detail, Address: in.address(), Pos: pos(at)}
+	if !d.values[at.Filename] {
+		out.Snippet = snippet(d.files[at.Filename], at.Start.Byte)
+	}
+	d.diags = append(d.diags, out)
+}
+
+// listed is the row of the list that made a block or one around it, or 0.
+func (n *node) listed() int {
+	for ; n != nil; n = n.parent {
+		if n.row != 0 {
+			return n.row
+		}
+	}
+	return 0
 }
 
 // hidden is wrong for lines that messages must not repeat.
@@ -43,7 +62,9 @@ func (d *decoder) report(diags hcl.Diagnostics, in *node) {
 		}
 		if x.Subject != nil {
 			out.Pos = pos(*x.Subject)
-			out.Snippet = snippet(d.files[x.Subject.Filename], x.Subject.Start.Byte)
+			if !d.values[x.Subject.Filename] {
+				out.Snippet = snippet(d.files[x.Subject.Filename], x.Subject.Start.Byte)
+			}
 		}
 		d.diags = append(d.diags, out)
 	}
@@ -52,6 +73,7 @@ func (d *decoder) report(diags hcl.Diagnostics, in *node) {
 // diagnostics are sorted by place; one place has one complaint of a kind.
 func (d *decoder) diagnostics() schema.Diagnostics {
 	out := slices.Clone(d.diags)
+	d.redact(out)
 	slices.SortStableFunc(out, func(a, b schema.Diagnostic) int {
 		if c := strings.Compare(a.Pos.File, b.Pos.File); c != 0 {
 			return c

@@ -20,6 +20,16 @@ import (
 // suffix of files that belong to a configuration.
 const suffix = ".stopover.hcl"
 
+// valuesSuffix of files that hold values of variables and are read by
+// themselves.
+const valuesSuffix = ".auto.vars.hcl"
+
+func isConfig(name string) bool { return strings.HasSuffix(strings.TrimSuffix(name, ".json"), suffix) }
+
+func isValues(name string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(name, ".json"), valuesSuffix)
+}
+
 // maxFile is the largest file that is read, in bytes: some 100,000 accounts
 // with everything said about each.
 const maxFile = 64 << 20
@@ -33,10 +43,11 @@ func readDir(dir string) (map[string][]byte, schema.Diagnostics) {
 		return nil, schema.Diagnostics{noDirectory(dir, err)}
 	}
 	files := map[string][]byte{}
+	found := false
 	var diags schema.Diagnostics
 	for _, e := range entries {
 		name := e.Name()
-		if !strings.HasSuffix(name, suffix) || strings.HasPrefix(name, ".") {
+		if !isConfig(name) && !isValues(name) || strings.HasPrefix(name, ".") {
 			continue
 		}
 		file := filepath.Join(dir, name)
@@ -48,8 +59,10 @@ func readDir(dir string) (map[string][]byte, schema.Diagnostics) {
 			continue
 		}
 		files[file] = src
+		found = found || isConfig(name)
 	}
-	if len(files) == 0 && len(diags) == 0 {
+	found = found || len(diags) > 0
+	if !found {
 		diags = append(diags, schema.Diagnostic{Severity: "error", Summary: "No configuration",
 			Detail: fmt.Sprintf("The directory %s has no file whose name ends in %s. Write one, or run Stopover in the directory that has it.", shown(dir), suffix)})
 	}

@@ -186,7 +186,7 @@ func TestParseProcess(t *testing.T) {
 func TestDeep(t *testing.T) {
 	for _, s := range []string{"(", "[", "{a=", "!", "-", "\"${", "a{", "1?1:", "- \t"} {
 		for _, n := range []int{9990, 1000000} {
-			_, diags := hclfile.ParseFiles(map[string][]byte{"x": []byte("a = " + strings.Repeat(s, n))}, hclfile.Options{})
+			_, diags := hclfile.ParseFiles(map[string][]byte{"x.stopover.hcl": []byte("a = " + strings.Repeat(s, n))}, hclfile.Options{})
 			deep := false
 			for _, d := range diags {
 				deep = deep || d.Summary == "Nested too deeply"

@@ -73,15 +73,20 @@ func run(t *testing.T, archive *txtar.Archive) (got string, failed bool) {
 			var o struct {
 				Version string
 				AnyKind bool
+				Vars    []hclfile.Assignment
+				Env     map[string]string
 			}
 			if err := json.Unmarshal(f.Data, &o); err != nil {
 				t.Fatal(err)
 			}
-			opts.Version = o.Version
+			opts.Version, opts.Vars = o.Version, o.Vars
+			if o.Env != nil {
+				opts.Env = func(name string) (string, bool) { v, ok := o.Env[name]; return v, ok }
+			}
 			if o.AnyKind {
 				opts.Kinds = nil
 			}
-		case strings.HasSuffix(f.Name, ".stopover.hcl"):
+		case f.Name != "want":
 			files[f.Name] = f.Data
 		}
 	}

@@ -1,6 +1,8 @@
 package hclfile
 
 import (
+	"slices"
+
 	"github.com/stopover/stopover/schema"
 )
 
@@ -9,10 +11,16 @@ import (
 func Language() *Block {
 	root := &Block{Blocks: []*Block{
 		stopoverBlock(),
+		variableBlock(),
+		localsBlock(),
 		providerBlock(),
 		serverBlock(),
 		architectureBlock(),
+		windowBlock(),
+		resolverBlock(),
 		migrationBlock(),
+		checkBlock(),
+		policyBlock(),
 		processBlock(),
 	}}
 	return root.compile()
@@ -27,17 +35,43 @@ func stopoverBlock() *Block {
 			{Name: "required_version", Type: TypeString, Example: `required_version = ">= 0.1"`,
 				Doc: "Versions of Stopover that may read this configuration: `=`, `!=`, `>`, `>=`, `<`, `<=` or `~>` and a version, several with commas between them. When it is not met, nothing else is read."},
 		},
-		Blocks: []*Block{{
-			Name:   "state",
-			Label:  "kind",
-			Labels: []string{"local"},
-			Once:   true,
-			Doc:    "Where the journal and the facts that no survey can find out are kept. `local`: a directory beside the configuration.",
-			Attrs: []Attr{
-				{Name: "path", Type: TypeString, Default: `".stopover"`, Example: `path = ".stopover"`,
-					Doc: "The directory, relative to the configuration."},
-			},
-		}},
+		Blocks: []*Block{stateBlock()},
+	}
+}
+
+func stateBlock() *Block {
+	local, http := []string{"local"}, []string{"http"}
+	return &Block{
+		Name:   "state",
+		Label:  "kind",
+		Labels: []string{"local", "http"},
+		Once:   true,
+		Doc:    "Where the journal and the facts that no survey can find out are kept. `local`: a directory beside the configuration. `http`: a server that speaks the protocol of Terraform's `http` backend, such as GitLab; its arguments mean what they mean there.",
+		Example: `state "http" {
+  address        = "https://gitlab.example.org/api/v4/projects/7/terraform/state/spring"
+  lock_address   = "https://gitlab.example.org/api/v4/projects/7/terraform/state/spring/lock"
+  unlock_address = "https://gitlab.example.org/api/v4/projects/7/terraform/state/spring/lock"
+  lock_method    = "POST"
+  unlock_method  = "DELETE"
+  username       = "ci"
+  password       = env("GITLAB_TOKEN")
+}`,
+		Attrs: []Attr{
+			{Name: "path", Labels: local, Type: TypeString, Default: `".stopover"`, Example: `path = ".stopover"`,
+				Doc: "The directory, relative to the configuration."},
+			{Name: "address", Labels: http, Type: TypeString, Example: `address = "https://state.example.org/spring"`, Doc: "URL of the state. It has to be there."},
+			{Name: "update_method", Labels: http, Type: TypeString, Values: []string{"POST", "PUT", "PATCH"}, Default: `"POST"`, Example: `update_method = "POST"`, Doc: "Method that writes it."},
+			{Name: "lock_address", Labels: http, Type: TypeString, Default: "`address`", Example: `lock_address = "https://state.example.org/spring/lock"`, Doc: "URL of the lock."},
+			{Name: "lock_method", Labels: http, Type: TypeString, Values: []string{"LOCK", "POST", "PUT"}, Default: `"LOCK"`, Example: `lock_method = "POST"`, Doc: "Method that takes the lock."},
+			{Name: "unlock_address", Labels: http, Type: TypeString, Default: "`lock_address`", Example: `unlock_address = "https://state.example.org/spring/lock"`, Doc: "URL at which the lock is given back."},
+			{Name: "unlock_method", Labels: http, Type: TypeString, Values: []string{"UNLOCK", "DELETE", "POST", "PUT"}, Default: `"UNLOCK"`, Example: `unlock_method = "DELETE"`, Doc: "Method that gives it back."},
+			{Name: "username", Labels: http, Type: TypeString, Example: `username = "ci"`, Doc: "Name for basic authentication."},
+			{Name: "password", Labels: http, Type: TypeString, Example: `password = env("GITLAB_TOKEN")`, Doc: "Password for it: `env(\"NAME\")`, or a sensitive variable that the environment gives."},
+			{Name: "retry_max", Labels: http, Type: TypeNumber, Default: "2", Example: `retry_max = 2`, Doc: "How often a request is repeated, from 0 to 100."},
+			{Name: "retry_wait_min", Labels: http, Type: TypeDuration, Default: `"1s"`, Example: `retry_wait_min = "1s"`, Doc: "Shortest wait before that."},
+			{Name: "retry_wait_max", Labels: http, Type: TypeDuration, Default: `"30s"`, Example: `retry_wait_max = "30s"`, Doc: "Longest wait before that."},
+			{Name: "skip_cert_verification", Labels: http, Type: TypeBool, Default: "false", Example: `skip_cert_verification = true`, Doc: "Believe any certificate. Anybody on the way can read and change the state then."},
+		},
 	}
 }
 
@@ -128,10 +162,20 @@ func migrationBlock() *Block {
 				Doc: "The server that accounts stop over on; their destination when the process has no way home."},
 			{Name: "finish_by", Type: TypeDate, Example: `finish_by = "2026-12-20"`,
 				Doc: "The day by which all accounts have to be home. A plan that ends later says so."},
+			{Name: "trial", Type: TypeServer, Example: `trial = server.trial`,
+				Doc: "A server with the new versions on which databases are tried before anything moves."},
+			{Name: "timezone", Type: TypeString, Default: `"UTC"`, Example: `timezone = "Europe/Paris"`,
+				Doc: "Time zone of the days of this migration, by its name in the IANA database."},
+			{Name: "forced_on", Type: TypeDate, Example: `forced_on = "2027-01-31"`,
+				Doc: "The day on which the hosting company migrates by itself, whether you are ready or not."},
+			{Name: "handover_on", Type: TypeDate, Example: `handover_on = "2026-11-02"`,
+				Doc: "The day for which the transit server was promised. Without it, dates after the hand-over are counted from it."},
+			{Name: "window", Type: TypeWindow, Example: `window = window.night`, Doc: "When cutovers may begin, of accounts that do not say."},
+			{Name: "windows", Type: TypeWindows, Example: `windows = [window.night, window.weekend]`, Doc: "The same, with several windows."},
 			{Name: "size_band", Type: TypeNumber, Default: "20", Example: `size_band = 20`,
 				Doc: "By how many percent sizes may differ from those in a saved plan, from 0 to 1000."},
 		},
-		Blocks: []*Block{accountBlock(), accountsBlock(), staysBlock(), residueBlock(), approvalBlock()},
+		Blocks: []*Block{accountBlock(), accountsBlock(), staysBlock(), residueBlock(), approvalBlock(), movedBlock(), removedBlock(), waiverBlock()},
 	}
 }
 
@@ -153,6 +197,11 @@ func accountBlock() *Block {
 			{Name: "after", Type: TypeStrings, Example: `after = ["blog"]`,
 				Doc: "Names of accounts that move before this one."},
 			budgetAttr(),
+			exceedAttr(),
+			windowAttr(),
+			severalWindowsAttr(),
+			{Name: "contact", Type: TypeString, Example: `contact = "ann@example.org"`, Doc: "Who is told of the outage, in notices."},
+			noticeLanguageAttr(),
 		},
 		Blocks: []*Block{probeBlock()},
 	}
@@ -163,20 +212,43 @@ func budgetAttr() Attr {
 		Doc: "How long the account may be down at most, in one cutover. A cutover that takes longer is undone."}
 }
 
+func exceedAttr() Attr {
+	return Attr{Name: "on_exceed", Type: TypeString, Values: []string{"refuse", "postpone"}, Default: `"refuse"`, Example: `on_exceed = "postpone"`,
+		Doc: "What becomes of a cutover that is predicted to take longer than `downtime_budget`."}
+}
+
+func windowAttr() Attr {
+	return Attr{Name: "window", Type: TypeWindow, Default: "the migration's", Example: `window = window.night`, Doc: "When its cutover may begin."}
+}
+
+func severalWindowsAttr() Attr {
+	return Attr{Name: "windows", Type: TypeWindows, Default: "the migration's", Example: `windows = [window.night, window.weekend]`, Doc: "The same, with several windows."}
+}
+
+func noticeLanguageAttr() Attr {
+	return Attr{Name: "language", Type: TypeString, Values: []string{"en", "fr"}, Default: `"en"`, Example: `language = "fr"`, Doc: "Language of notices."}
+}
+
 func accountsBlock() *Block {
 	return &Block{
 		Name: "accounts",
-		Doc:  "Accounts that move, by pattern: `*` any characters, `?` one, `[a-z]` one of these, `[!a-z]` none of these, `\\` before a character that is meant literally, `\\xFF` one byte. In HCL strings a backslash is written twice.",
+		Doc:  "Accounts that move, from a list or by pattern: `*` any characters, `?` one, `[a-z]` one of these, `[!a-z]` none of these, `\\` before a character that is meant literally, `\\xFF` one byte. In HCL strings a backslash is written twice.",
 		Example: `accounts {
   include = ["cust-*"]
   exclude = ["cust-test"]
 }`,
 		Attrs: []Attr{
-			{Name: "include", Type: TypeStrings, Required: true, Example: `include = ["cust-*"]`,
-				Doc: "Patterns of names that move."},
+			{Name: "from", Type: TypeRows, Example: `from = [{ name = "shop" }, { name = "blog", contact = "ann@example.org" }]`,
+				Doc: "A list of accounts, mostly `csvdecode(file(\"accounts.csv\"))`: each has a `name`, and may have the arguments of `account` as columns. An empty cell is not set; a list in a cell has `;` between its elements; windows are named by their name. An `account` block of the same name beats it."},
+			{Name: "include", Type: TypeStrings, Example: `include = ["cust-*"]`,
+				Doc: "Patterns of names that move. This or `from` has to be there."},
 			{Name: "exclude", Type: TypeStrings, Example: `exclude = ["cust-test"]`,
 				Doc: "Patterns of names that this block leaves alone."},
 			budgetAttr(),
+			exceedAttr(),
+			windowAttr(),
+			severalWindowsAttr(),
+			noticeLanguageAttr(),
 		},
 		Blocks: []*Block{probeBlock()},
 	}
@@ -188,7 +260,9 @@ func probeBlock() *Block {
 		Label: "name",
 		Doc:   "A functional check of the account. It runs before the move, which records what is normal, and after it, to compare.",
 		Attrs: []Attr{
-			{Name: "http", Type: TypeString, Required: true, Example: `http = "http://shop.example.org/"`,
+			{Name: "smtp", Type: TypeString, Example: `smtp = "info@shop.example.org"`,
+				Doc: "An address of mail that the server must accept as recipient; nothing is sent. This or `http`."},
+			{Name: "http", Type: TypeString, Example: `http = "http://shop.example.org/"`,
 				Doc: "The URL to ask for. The request goes to the server that is checked, whatever the DNS says."},
 			{Name: "status", Type: TypeNumber, Default: "as before the move", Example: `status = 200`,
 				Doc: "The status that the answer must have, from 100 to 599."},
@@ -307,6 +381,10 @@ func ruleBlocks() []*Block {
 			},
 		},
 		{
+			Name: "working", Once: true, Doc: "Working hours, for phases with `hours = \"working\"`. Without it: Monday to Friday, 09:00 to 18:00, UTC.",
+			Attrs: workingAttrs(),
+		},
+		{
 			Name: "dns", Label: "rule", Doc: "A rule about DNS records. They are reported, never changed.",
 			Attrs: []Attr{
 				{Name: "action", Type: TypeString, Required: true, Values: []string{"keep", "report", "remove_before_migrate", "change_before_finish"}, Example: `action = "keep"`,
@@ -316,6 +394,11 @@ func ruleBlocks() []*Block {
 			},
 		},
 	}
+}
+
+// workingAttrs are those of a window, without days beside the week's.
+func workingAttrs() []Attr {
+	return slices.DeleteFunc(windowAttrs(), func(a Attr) bool { return a.Name == "dates" })
 }
 
 func actors() []string { return []string{"customer", "support", "operator"} }

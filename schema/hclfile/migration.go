@@ -16,15 +16,23 @@ const defaultSizeBand = 20
 func (d *decoder) migration(n *node, cfg *schema.Config) schema.Migration {
 	d.made(n)
 	out := schema.Migration{
-		Name:      n.label,
-		Source:    d.server(n, "source"),
-		Transit:   d.server(n, "transit"),
-		FinishBy:  d.date(n, "finish_by"),
-		SizeBand:  defaultSizeBand,
-		Stays:     d.stays(n),
-		Residue:   d.residue(n),
-		Approvals: d.approvals(n),
-		Pos:       pos(n.defRange),
+		Name:       n.label,
+		Source:     d.server(n, "source"),
+		Transit:    d.server(n, "transit"),
+		Trial:      d.server(n, "trial"),
+		Timezone:   d.timezone(n, "timezone"),
+		FinishBy:   d.date(n, "finish_by"),
+		ForcedOn:   d.date(n, "forced_on"),
+		HandoverOn: d.date(n, "handover_on"),
+		Windows:    d.windowNames(n),
+		SizeBand:   defaultSizeBand,
+		Stays:      d.stays(n),
+		Residue:    d.residue(n),
+		Approvals:  d.approvals(n),
+		Moved:      d.moved(n),
+		Removed:    d.removed(n),
+		Waivers:    d.waivers(n),
+		Pos:        pos(n.defRange),
 	}
 	if band, ok := d.number(n, "size_band", 0, 1000); ok {
 		out.SizeBand = band
@@ -33,12 +41,13 @@ func (d *decoder) migration(n *node, cfg *schema.Config) schema.Migration {
 		d.wrong(n.at("transit"), n, "Transit is the source",
 			"Source and transit are both server.%s, so nothing could move. Name another server as transit.", out.Source)
 	}
+	if out.Trial != "" && out.Trial == out.Source {
+		d.wrong(n.at("trial"), n, "Trial on the source",
+			"A trial on server.%s would try databases on the versions that they have. Name a server with the new versions.", out.Source)
+	}
 	out.Process = d.processName(n, cfg)
 	out.Architecture = d.architectureName(n, cfg)
-	out.Accounts = d.accounts(n)
-	for k := range n.each("accounts") {
-		out.Patterns = append(out.Patterns, d.pattern(k))
-	}
+	out.Accounts, out.Patterns = d.accounts(n)
 	none := n.first("account") == nil && n.first("accounts") == nil
 	if none && !n.broken && !n.meant["account"] && !n.meant["accounts"] {
 		d.wrong(n.defRange, n, "No accounts", "%s names no account that moves. Write account \"NAME\" { } for one, or accounts { include = [\"*\"] } for all.", n.title())

@@ -21,8 +21,10 @@ type node struct {
 	body       hcl.Body
 	attrs      hcl.Attributes
 	kids       []*node
-	meant      map[string]bool // arguments and blocks that a misspelt name probably stands for
-	broken     bool            // a nested block was dropped for its label
+	meant      map[string]bool  // arguments and blocks that a misspelt name probably stands for
+	broken     bool             // a nested block was dropped for its label
+	eval       *hcl.EvalContext // of a block that a dynamic block made; nil: as its parent's
+	row        int              // of an account that a list made, from 1
 }
 
 // each yields the nested blocks of a type, in order.
@@ -75,8 +77,15 @@ func (n *node) title() string {
 
 // load reads a body by its table and appends what it holds to the node.
 func (d *decoder) load(n *node, body hcl.Body) {
-	if n.spec.Options {
+	switch {
+	case n.spec.Options, n.spec.Later:
 		n.body = body // its table depends on the provider, see options
+		return
+	case n.spec.AnyName:
+		n.body = body
+		attrs, diags := body.JustAttributes()
+		d.report(diags, n)
+		n.attrs = attrs
 		return
 	}
 	content, diags := body.Content(n.spec.body)
@@ -89,29 +98,37 @@ func (d *decoder) take(n *node, content *hcl.BodyContent) {
 		n.attrs = content.Attributes
 	}
 	for _, b := range content.Blocks {
-		kid := &node{spec: n.spec.Block(b.Type), parent: n, defRange: b.DefRange}
-		if len(b.Labels) > 0 {
-			kid.label, kid.labelRange = b.Labels[0], b.LabelRanges[0]
-		}
-		if !d.labelled(kid) {
-			n.broken = true
+		if b.Type == dynamicName {
+			d.dynamic(n, b)
 			continue
 		}
-		n.kids = append(n.kids, kid)
-		d.load(kid, b.Body)
+		d.block(n, b)
 	}
+}
+
+func (d *decoder) block(n *node, b *hcl.Block) {
+	kid := &node{spec: n.spec.Block(b.Type), parent: n, defRange: b.DefRange}
+	if len(b.Labels) > 0 {
+		kid.label, kid.labelRange = b.Labels[0], b.LabelRanges[0]
+	}
+	if !d.labelled(kid) {
+		n.broken = true
+		return
+	}
+	n.kids = append(n.kids, kid)
+	d.load(kid, b.Body)
 }
 
 // reportShape says what hcl found wrong with a body's shape, in words that tell
 // what the block does take. It remembers what a misspelt name was meant to be,
 // so that this is not reported as missing.
 func (d *decoder) reportShape(diags hcl.Diagnostics, n *node, table *Block, body hcl.Body) {
-	syntax, ok := body.(*hclsyntax.Body)
-	if !ok {
-		d.report(diags, n)
+	if len(diags) == 0 {
 		return
 	}
-	if len(diags) == 0 {
+	syntax, ok := body.(*hclsyntax.Body)
+	if !ok {
+		d.reportJSON(diags, n, table)
 		return
 	}
 	for name, attr := range syntax.Attributes {
@@ -120,7 +137,11 @@ func (d *decoder) reportShape(diags hcl.Diagnostics, n *node, table *Block, body
 		}
 	}
 	for _, b := range syntax.Blocks {
-		switch kid := table.Block(b.Type); {
+		kid := table.Block(b.Type)
+		if b.Type == dynamicName && len(table.repeatable()) > 0 {
+			kid = dynamicBlock()
+		}
+		switch {
 		case kid == nil:
 			d.unknown(b.TypeRange, n, table, "block", b.Type)
 		case kid.Label == "" && len(b.Labels) > 0:

@@ -15,7 +15,7 @@ import (
 
 // kind looks a provider up. Without a registry every kind is good.
 func (d *decoder) kind(name string) (Kind, bool) {
-	for _, k := range d.kinds {
+	for _, k := range d.opts.Kinds {
 		if k.Name == name {
 			return k, true
 		}
@@ -25,7 +25,7 @@ func (d *decoder) kind(name string) (Kind, bool) {
 
 func (d *decoder) unknownKind(n *node, at hcl.Range, name string) {
 	var names []string
-	for _, k := range d.kinds {
+	for _, k := range d.opts.Kinds {
 		names = append(names, k.Name)
 	}
 	d.wrong(at, n, "Unknown provider", "There is no provider %q. %s", name, known(name, names, "This version has "+quoted(names, "and")+"."))
@@ -53,8 +53,12 @@ func (d *decoder) providerOf(n *node, s *schema.Server) (Kind, bool) {
 }
 
 func (d *decoder) isNull(n *node, name string) bool {
-	v, diags := n.attrs[name].Expr.Value(d.eval)
-	return !diags.HasErrors() && v.IsKnown() && v.IsNull()
+	v, diags := n.attrs[name].Expr.Value(d.context(n))
+	if diags.HasErrors() {
+		return false
+	}
+	v, _ = v.Unmark()
+	return v.IsKnown() && v.IsNull()
 }
 
 // plainAttrs reads the arguments that do not depend on the provider.
@@ -105,24 +109,40 @@ func (d *decoder) anyOptions(n *node) map[string]string {
 			continue
 		}
 		v, ok := d.expression(n, attr)
-		if !ok || v.IsNull() {
+		if !ok {
 			continue
 		}
-		if out == nil {
-			out = map[string]string{}
-		}
-		switch plain, _ := v.Unmark(); plain.Type() {
-		case cty.String:
-			out[name] = plain.AsString()
-		case cty.Number:
-			out[name] = numberText(plain)
-		case cty.Bool:
-			out[name] = fmt.Sprint(plain.True())
-		default:
-			d.wrong(attr.Expr.Range(), n, "Wrong type of value", "%q takes a string, a number, true or false, but this is %s.", name, described(plain))
+		if s, ok := d.anyOption(n, attr, v); ok {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[name] = s
 		}
 	}
 	return out
+}
+
+// anyOption writes an option whose type nobody knows.
+func (d *decoder) anyOption(n *node, attr *hcl.Attribute, v cty.Value) (string, bool) {
+	if v.ContainsMarked() {
+		if plain, _ := v.Unmark(); plain.IsNull() {
+			return "", false
+		}
+		return d.secret(n, attr, v)
+	}
+	if v.IsNull() {
+		return "", false
+	}
+	switch v.Type() {
+	case cty.String:
+		return v.AsString(), true
+	case cty.Number:
+		return numberText(v), true
+	case cty.Bool:
+		return fmt.Sprint(v.True()), true
+	}
+	d.wrong(attr.Expr.Range(), n, "Wrong type of value", "%q takes a string, a number, true or false, but this is %s.", attr.Name, described(v))
+	return "", false
 }
 
 // option evaluates one option by its declaration.
@@ -131,15 +151,13 @@ func (d *decoder) option(n *node, attr *hcl.Attribute, o Option) (string, bool) 
 	if !ok {
 		return "", false
 	}
-	if o.Secret && !v.IsNull() {
-		return d.secret(n, attr, v)
-	}
-	if hasSecret(v) {
-		d.wrong(attr.Expr.Range(), n, "Secret in an open place",
-			"%q is written to plans and messages, so it cannot hold what env() refers to. Write the value itself.", attr.Name)
+	if plain, _ := v.Unmark(); plain.IsNull() {
 		return "", false
 	}
-	if v.IsNull() {
+	if o.Secret {
+		return d.secret(n, attr, v)
+	}
+	if !d.open(n, attr.Expr.Range(), attr.Name, v) {
 		return "", false
 	}
 	s, ok := o.text(v)

@@ -41,6 +41,9 @@ func (d *decoder) process(n *node) schema.Process {
 	if k := n.first("downtime"); k != nil {
 		out.Downtime = schema.DowntimeRule{PerGB: d.duration(k, "per_gb"), Base: d.duration(k, "base"), Reroute: d.duration(k, "reroute")}
 	}
+	if k := n.first("working"); k != nil {
+		out.Working = d.working(k)
+	}
 	for k := range n.each("dns") {
 		d.made(k)
 		out.DNS = append(out.DNS, schema.DNSRule{Name: k.label, Action: d.text(k, "action"), Record: d.text(k, "record"), Doc: d.text(k, "doc")})

@@ -3,6 +3,7 @@ package hclfile
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,9 +15,12 @@ func Reference() []byte {
 
 A configuration is all files of a directory whose names end in ` + "`" + suffix + "`" + `, read together; their order does not matter.
 The files are UTF-8 and written in HCL: blocks with labels, and arguments with values. Durations are strings such as ` + "`\"90s\"` or `\"1h30m\"`" + `.
+Files whose names end in ` + "`" + suffix + ".json`" + ` say the same as JSON: a block is an object under its type and its label, several of one kind a list of objects, and an
+expression is a string with ` + "`${ }`" + ` around it. ` + "`stopover schema language`" + ` prints the JSON Schema of these.
 
 Names of accounts are the names on the servers, whatever they hold; names that you make up have letters, digits, ` + "`-`, `_` and `.`" + `.
-` + "`env(\"NAME\")`" + ` refers to a variable of the environment. It stands alone, in options that hold secrets, and its value is read only when a server is opened.
+Values can be computed: from variables (` + "`var.NAME`" + `), local values (` + "`local.NAME`" + `) and functions, with conditions (` + "`a ? b : c`" + `) and
+` + "`for`" + ` expressions. References to servers and windows (` + "`server.NAME`, `window.NAME`" + `) stand where the tables below ask for them and nowhere else.
 
 This page is made from the tables that the decoder uses.
 
@@ -29,7 +33,19 @@ This page is made from the tables that the decoder uses.
 	for _, k := range lang.Blocks {
 		section(&b, k, nil)
 	}
+	section(&b, dynamicBlock(), nil)
+	functionTable(&b)
 	return b.Bytes()
+}
+
+func functionTable(b *bytes.Buffer) {
+	b.WriteString("\n## Functions\n\n| call | gives |\n|---|---|\n")
+	all := Functions()
+	slices.SortFunc(all, func(x, y Function) int { return strings.Compare(x.Name, y.Name) })
+	for _, f := range all {
+		fmt.Fprintf(b, "| `%s` | %s |\n", cell(f.Usage), cell(f.Doc))
+	}
+	b.WriteString("\nIn conditions and messages of `check` and `policy`, those that read files or the environment cannot be called: put the call into a local value, and refer to that.\n")
 }
 
 func section(b *bytes.Buffer, k *Block, up []string) {
@@ -52,6 +68,12 @@ func section(b *bytes.Buffer, k *Block, up []string) {
 		for _, a := range k.Attrs {
 			fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", a.Name, typeOf(a), standard(a), cell(describe(a)))
 		}
+	}
+	if len(k.repeatable()) > 0 && k.Name != dynamicName {
+		fmt.Fprintf(b, "\nBlocks that [`dynamic`](#dynamic) can make here: %s.\n", codes(k.repeatable(), "and"))
+	}
+	if k.AnyName {
+		b.WriteString("\nArguments have any name.\n")
 	}
 	if k.Options {
 		b.WriteString("\nThe options of the provider stand here too.\n")
@@ -105,6 +127,9 @@ func standard(a Attr) string {
 
 func describe(a Attr) string {
 	s := a.Doc + " `" + a.Example + "`"
+	if len(a.Labels) > 0 {
+		s = "In " + codes(a.Labels, "and") + ". " + s
+	}
 	if a.Since != "" {
 		s += " Since " + a.Since + "."
 	}

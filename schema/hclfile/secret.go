@@ -2,65 +2,50 @@ package hclfile
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/function"
 )
 
 // secretMark travels with a value that env() gave, whatever is made of it.
-type secretMark struct{}
+type secretMark struct {
+	ref string // env:NAME
+}
 
 // secretPrefix begins a reference in a server's options.
 const secretPrefix = "env:"
 
-func evalContext() *hcl.EvalContext {
-	return &hcl.EvalContext{
-		Variables: map[string]cty.Value{},
-		Functions: map[string]function.Function{"env": envFunction()},
-	}
-}
-
-// envFunction makes env("NAME"): a reference to a variable of the environment.
-// The variable is read when a provider opens, not here.
-func envFunction() function.Function {
-	name := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	return function.New(&function.Spec{
-		Description: "A secret in a variable of the environment; read when a server is opened, never written down.",
-		Params:      []function.Parameter{{Name: "name", Type: cty.String}},
-		Type:        function.StaticReturnType(cty.String),
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			s := args[0].AsString()
-			if !name.MatchString(s) {
-				return cty.NilVal, function.NewArgErrorf(0, "%q cannot be the name of a variable of the environment", s)
-			}
-			return cty.StringVal(secretPrefix + s).Mark(secretMark{}), nil
-		},
-	})
-}
-
-func hasSecret(v cty.Value) bool {
-	_, marks := v.UnmarkDeep()
-	_, ok := marks[secretMark{}]
-	return ok
-}
-
-// secret reads an option that holds a secret: env("NAME") and nothing around
-// it, because what is made of a secret would have to be written down.
+// secret reads an option that holds a secret: what env("NAME") or a sensitive
+// variable gives and nothing made of it, because that would have to be written
+// down. What is kept is the name of the variable of the environment.
 func (d *decoder) secret(n *node, attr *hcl.Attribute, v cty.Value) (string, bool) {
 	example := fmt.Sprintf("%s = env(\"NAME\")", attr.Name)
-	if !hasSecret(v) {
+	if !v.ContainsMarked() {
 		d.hidden(attr.Expr.Range(), n, "Secret in the configuration",
 			"%q holds a secret, which does not belong in a file. Put it in a variable of the environment and write %s.", attr.Name, example)
 		return "", false
 	}
-	call, diags := hcl.ExprCall(attr.Expr)
-	plain, _ := v.Unmark()
-	if diags.HasErrors() || call.Name != "env" || plain.Type() != cty.String || !plain.IsKnown() || plain.IsNull() {
-		d.wrong(attr.Expr.Range(), n, "Secret inside of another value",
-			"%q takes a secret as it is: a reference cannot be part of a string or of anything else. Write %s.", attr.Name, example)
-		return "", false
+	plain, marks := v.Unmark()
+	if len(marks) == 1 && plain.Type() == cty.String && plain.IsKnown() && !plain.IsNull() {
+		for m := range marks {
+			switch m := m.(type) {
+			case secretMark:
+				if m.ref == plain.AsString() {
+					return m.ref, true
+				}
+			case *sensitive:
+				if m.ref != "" && m.text == plain.AsString() {
+					return m.ref, true
+				}
+				if m.ref == "" && m.name != "" {
+					d.hidden(attr.Expr.Range(), n, "Secret that nobody can look up again",
+						"%q takes the name of a variable of the environment, and %s has its value from elsewhere. Give it as %s, or write %s.", attr.Name, m.name, envName(m.name), example)
+					return "", false
+				}
+			}
+		}
 	}
-	return plain.AsString(), true
+	d.wrong(attr.Expr.Range(), n, "Secret inside of another value",
+		"%q takes a secret as it is: a reference cannot be part of a string or of anything else. Write %s.", attr.Name, example)
+	return "", false
 }

@@ -24,7 +24,7 @@ func (d *decoder) provider(n *node) schema.ProviderDefault {
 }
 
 func (d *decoder) serverBlock(n *node, defaults []schema.ProviderDefault) schema.Server {
-	d.identifier(n)
+	d.referable(n)
 	out := schema.Server{Name: n.label, Provider: defaultKind, Pos: pos(n.defRange)}
 	kind, known := d.providerOf(n, &out)
 	if known {

@@ -18,11 +18,19 @@ const (
 	TypeDurations Type = "list of two durations"
 	TypeServer    Type = "reference to a server"
 	TypeBytes     Type = "size" // options of providers only
+	TypeTime      Type = "time of day"
+	TypeWindow    Type = "reference to a window"
+	TypeWindows   Type = "list of references to windows"
+	TypeKind      Type = "type"      // of a variable: string, list(number), …
+	TypeAny       Type = "value"     // of any type
+	TypeCondition Type = "condition" // an expression that is true or false
+	TypeTemplate  Type = "text"      // an expression that is a string
+	TypeRows      Type = "list of objects"
 )
 
 // one names a value of the type in a sentence.
 func (t Type) one() string {
-	if t == TypeBool {
+	if t == TypeBool || t == TypeTemplate {
 		return string(t)
 	}
 	return "a " + string(t)
@@ -38,6 +46,7 @@ type Attr struct {
 	Values   []string
 	Since    string // version; empty: since the beginning
 	Required bool
+	Labels   []string // the labels of the block under which it may stand; empty: any
 }
 
 // Block declares one kind of block. The root of the language is a Block
@@ -52,6 +61,9 @@ type Block struct {
 	Once    bool // at most one beside each other
 	Repeats bool // several may have the same label
 	Options bool // takes the options of its provider besides Attrs
+	Static  bool // cannot be made by dynamic
+	AnyName bool // takes arguments of any name instead of Attrs
+	Later   bool // its body is read by somebody else
 	Attrs   []Attr
 	Blocks  []*Block
 
@@ -93,7 +105,21 @@ func (b *Block) compile() *Block {
 		b.body.Blocks = append(b.body.Blocks, header)
 		k.compile()
 	}
+	if len(b.repeatable()) > 0 {
+		b.body.Blocks = append(b.body.Blocks, hcl.BlockHeaderSchema{Type: dynamicName, LabelNames: []string{"block"}})
+	}
 	return b
+}
+
+// repeatable returns the names of the nested blocks that dynamic can make.
+func (b *Block) repeatable() []string {
+	var names []string
+	for _, k := range b.Blocks {
+		if !k.Once && !k.Static {
+			names = append(names, k.Name)
+		}
+	}
+	return names
 }
 
 // Kind is what the language knows of a kind of server: the name that "provider"

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -23,12 +22,7 @@ func (d *decoder) value(n *node, name string) (cty.Value, bool) {
 		return cty.NilVal, false
 	}
 	v, ok := d.expression(n, attr)
-	if !ok {
-		return cty.NilVal, false
-	}
-	if hasSecret(v) {
-		d.wrong(attr.Expr.Range(), n, "Secret in an open place",
-			"%q is written to plans and messages, so it cannot hold what env() refers to. Write the value itself.", name)
+	if !ok || !d.open(n, attr.Expr.Range(), name, v) {
 		return cty.NilVal, false
 	}
 	if v.IsNull() {
@@ -42,33 +36,56 @@ func (d *decoder) value(n *node, name string) (cty.Value, bool) {
 
 // expression evaluates what stands behind an attribute's name.
 func (d *decoder) expression(n *node, attr *hcl.Attribute) (cty.Value, bool) {
-	v, diags := attr.Expr.Value(d.eval)
+	return d.evaluate(n, attr.Name, attr.Expr, d.context(n))
+}
+
+// evaluate computes an expression. It is false if that cannot be done, which is
+// reported once: here, or where the value that it refers to is wrong.
+func (d *decoder) evaluate(n *node, name string, expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
+	if !d.refers(n, name, expr, ctx) {
+		return cty.NilVal, false
+	}
+	v, diags := expr.Value(ctx)
 	if diags.HasErrors() {
-		// One mistake in an expression is enough, others mostly follow from it.
-		if e, ok := diags[0].Expression.(*hclsyntax.ScopeTraversalExpr); ok && diags[0].Summary == "Unknown variable" {
-			d.notAVariable(n, attr, e)
-		} else {
-			d.report(diags[:1], n)
-		}
+		d.failure(n, expr, ctx, diags)
 		return cty.NilVal, false
 	}
 	if !v.IsWhollyKnown() {
-		d.wrong(attr.Expr.Range(), n, "Unknown value", "The value of %q cannot be computed.", attr.Name)
+		if !d.failed {
+			d.wrong(expr.Range(), n, "Unknown value", "The value of %q cannot be computed.", name)
+		}
 		return cty.NilVal, false
 	}
 	return v, true
 }
 
-// notAVariable reports a bare name, which is mostly a string without quotes.
-func (d *decoder) notAVariable(n *node, attr *hcl.Attribute, e *hclsyntax.ScopeTraversalExpr) {
-	root := e.Traversal.RootName()
-	if name, ok := step(e.Traversal, 1); ok && slices.Contains(blockNames(d.lang), root) && len(e.Traversal) == 2 {
-		d.wrong(e.Range(), n, "Reference where text is needed",
-			"%q takes no reference. Write the name in quotes: %q.", attr.Name, name)
+// failure reports the first mistake in an expression; others mostly follow from
+// it. It repeats nothing of an expression that refers to a sensitive value.
+func (d *decoder) failure(n *node, expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.Diagnostics) {
+	first := *diags[0]
+	if s := touches(expr, ctx); s != nil {
+		at := expr.Range()
+		if first.Subject != nil {
+			at = *first.Subject
+		}
+		d.hidden(at, n, first.Summary, "This cannot be computed. It refers to %s, so what is wrong with it is not shown: it might hold the value.", s.of())
 		return
 	}
-	d.wrong(e.Range(), n, "Unknown name",
-		"There is nothing called %q here. Where text is meant, write it in quotes.", root)
+	if first.Summary == "Unsupported attribute" && d.noAttribute(n, expr, ctx) {
+		return
+	}
+	d.report(hcl.Diagnostics{&first}, n)
+}
+
+// context is what expressions of a block can refer to: more, in a block that a
+// dynamic block made.
+func (d *decoder) context(n *node) *hcl.EvalContext {
+	for ; n != nil; n = n.parent {
+		if n.eval != nil {
+			return n.eval
+		}
+	}
+	return d.eval
 }
 
 // step returns the name that a traversal goes to at an index: .name or ["name"].
@@ -321,43 +338,4 @@ func (d *decoder) date(n *node, name string) string {
 		return ""
 	}
 	return s
-}
-
-// server reads a reference to a declared server; "" if it is missing or wrong.
-func (d *decoder) server(n *node, name string) string {
-	attr := n.attrs[name]
-	if attr == nil {
-		return ""
-	}
-	if v, diags := attr.Expr.Value(nil); !diags.HasErrors() && v.IsNull() {
-		d.missing(n, *n.spec.Attr(name))
-		return ""
-	}
-	example := n.spec.Attr(name).Example
-	t, diags := hcl.AbsTraversalForExpr(attr.Expr)
-	if diags.HasErrors() || t.RootName() != "server" || len(t) != 2 {
-		given := ""
-		if v, diags := attr.Expr.Value(nil); !diags.HasErrors() && v.IsWhollyKnown() && !v.IsNull() && v.Type() == cty.String && slices.Contains(d.servers, v.AsString()) {
-			given = fmt.Sprintf(" Write server.%s without quotes.", v.AsString())
-		}
-		d.wrong(attr.Expr.Range(), n, "Not a reference to a server", "%q refers to a server.%s For example: %s", name, given, example)
-		return ""
-	}
-	to, ok := step(t, 1)
-	if ok && slices.Contains(d.servers, to) {
-		return to
-	}
-	if !ok {
-		d.wrong(attr.Expr.Range(), n, "Not a reference to a server", "%q refers to a server. For example: %s", name, example)
-		return ""
-	}
-	d.wrong(attr.Expr.Range(), n, "Unknown server", "There is no server %q. %s", to, d.knownServers(to))
-	return ""
-}
-
-func (d *decoder) knownServers(given string) string {
-	if len(d.servers) == 0 {
-		return fmt.Sprintf("Declare it: server %q { … }", given)
-	}
-	return known(given, d.servers, fmt.Sprintf("The servers are %s.", quoted(d.servers, "and")))
 }

@@ -138,6 +138,14 @@ process "private-cloud-2025" {
     reroute = "1m"
   }
 
+  # inferred: "working days and hours" is all that is said; taken as the French working week
+  working {
+    days     = ["mon", "tue", "wed", "thu", "fri"]
+    from     = "09:00"
+    to       = "18:00"
+    timezone = "Europe/Paris"
+  }
+
   # documented: the source redirects, is rerouted, and ends with the same addresses
   dns "external-address" {
     action = "keep"

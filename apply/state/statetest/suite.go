@@ -25,6 +25,9 @@ type Store struct {
 	// Silence makes the lock's heartbeat of an opened store stop, as if its
 	// process had been stopped. Nil: the suite leaves that test out.
 	Silence func(state.Store)
+	// Kill makes the process of an opened store that holds the lock dead, as far
+	// as another process can tell. Nil: the suite leaves those tests out.
+	Kill func(state.Store)
 }
 
 // Run runs the suite. New makes a fresh place.
@@ -36,6 +39,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		{"empty", empty},
 		{"appends in order", order},
 		{"folds to the past", past},
+		{"remembers surveys", surveys},
 		{"two at once", twoAtOnce},
 		{"cancelled", cancelled},
 		{"lock refuses a second", lockRefuses},
@@ -43,6 +47,9 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		{"lock that is silent is taken over", lockTakenOver},
 		{"one of many gets a freed lock", lockOnce},
 		{"append without the lock", appendWithoutLock},
+		{"unlock what is not locked", unlockNothing},
+		{"unlock refuses while the holder lives", unlockRefuses},
+		{"unlock of a dead holder", unlockDead},
 	}
 	for _, x := range tests {
 		t.Run(x.name, func(t *testing.T) { x.test(t, fresh(t)) })
@@ -132,6 +139,30 @@ func past(t *testing.T, s Store) {
 		Timings: []plan.Timing{{Op: "freeze", Duration: 3}}, Lineage: log.Lineage, Serial: 6}
 	if d := cmp.Diff(want, log.Past()); d != "" {
 		t.Errorf("past (-want +got):\n%s", d)
+	}
+}
+
+func surveys(t *testing.T, s Store) {
+	o := open(t, s)
+	const odd = "a\xff/*"
+	escaped, err := schema.EscapeName(odd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		m := plan.Measured{At: at(i), Accounts: map[string]plan.Size{"shop": {Bytes: int64(i), Databases: 1, Entries: 2}}}
+		if i == 0 {
+			m.Accounts[escaped] = plan.Size{Bytes: 7}
+		}
+		add(t, o, state.Event{What: state.Surveyed, At: at(i), Survey: &m})
+	}
+	got := load(t, open(t, s)).Past().Surveys
+	want := []plan.Measured{{At: at(0), Accounts: map[string]plan.Size{odd: {Bytes: 7}}}}
+	for i := 4; i < 12; i++ { // the newest eight of each account
+		want = append(want, plan.Measured{At: at(i), Accounts: map[string]plan.Size{"shop": {Bytes: int64(i), Databases: 1, Entries: 2}}})
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("surveys (-want +got):\n%s", d)
 	}
 }
 
@@ -272,4 +303,59 @@ func appendWithoutLock(t *testing.T, s Store) {
 	if log := load(t, open(t, s)); len(log.Past().Facts) != 1 {
 		t.Error("an approval given while another run holds the lock is gone")
 	}
+}
+
+func unlocker(t *testing.T, s state.Store) state.Unlocker {
+	t.Helper()
+	u, ok := s.(state.Unlocker)
+	if !ok {
+		t.Skip("this store cannot be unlocked")
+	}
+	return u
+}
+
+func unlockNothing(t *testing.T, s Store) {
+	if _, err := unlocker(t, open(t, s)).Unlock(context.Background()); !errors.Is(err, state.ErrNotLocked) {
+		t.Errorf("unlock of a store that nobody used: %v", err)
+	}
+	if err := lock(t, open(t, s), "ann").Release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unlocker(t, open(t, s)).Unlock(context.Background()); !errors.Is(err, state.ErrNotLocked) {
+		t.Errorf("unlock of a lock that was released: %v", err)
+	}
+}
+
+func unlockRefuses(t *testing.T, s Store) {
+	held := lock(t, open(t, s), "ann")
+	_, err := unlocker(t, open(t, s)).Unlock(context.Background())
+	var locked *state.LockedError
+	if !errors.As(err, &locked) || locked.Holder.Who != "ann" {
+		t.Errorf("unlock while ann holds it: %v", err)
+	}
+	refused(t, open(t, s), "ann")
+	select {
+	case <-held.Lost():
+		t.Error("the lock was lost to somebody who was refused")
+	default:
+	}
+}
+
+func unlockDead(t *testing.T, s Store) {
+	if s.Kill == nil {
+		t.Skip("this store cannot be made to look dead")
+	}
+	dead := open(t, s)
+	u := unlocker(t, open(t, s))
+	lock(t, dead, "ann")
+	s.Kill(dead)
+	was, err := u.Unlock(context.Background())
+	if err != nil || was.Who != "ann" {
+		t.Fatalf("unlock of ann's, who is dead: %v %v", was, err)
+	}
+	if _, err := u.Unlock(context.Background()); !errors.Is(err, state.ErrNotLocked) {
+		t.Errorf("unlock again: %v", err)
+	}
+	lock(t, open(t, s), "bob")
+	refused(t, open(t, s), "bob")
 }

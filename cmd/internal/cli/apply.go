@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type applyFlags struct {
 	yes      bool
 	parallel int
 	lease    time.Duration
+	wait     bool
+	timeout  time.Duration
 }
 
 // minLease keeps the lease above what a busy machine needs to answer.
@@ -43,6 +46,12 @@ func (f *applyFlags) check() error {
 	if f.parallel < 0 {
 		return fmt.Errorf("--parallel: %d is negative", f.parallel)
 	}
+	if f.timeout < 0 {
+		return fmt.Errorf("--wait-timeout: %v is negative", f.timeout)
+	}
+	if f.timeout > 0 && !f.wait {
+		return errors.New("--wait-timeout: it says how long --wait may take; without --wait nothing waits")
+	}
 	return nil
 }
 
@@ -50,10 +59,16 @@ func (p *program) apply() *cobra.Command {
 	var flags applyFlags
 	c := &cobra.Command{
 		Use: "apply [PLAN]", Short: "Do the steps that are left, or those of a saved plan", Args: cobra.MaximumNArgs(1),
-		Long: `Do the steps that are left, until everything is done or only gates are left.
+		Long: `Do the steps that are left, until everything is done or only gates and closed
+windows are left. Then it exits with 3 and says who must do what, and when which
+window opens; with --wait it stays, looks again every few minutes at most, and goes
+on by itself. While it sleeps it holds no lock.
 
 With a saved PLAN, only its steps are done, and only if what is on the servers
-still fits: otherwise it exits with 4 and names the difference.
+still fits: otherwise it exits with 4 and names the difference. With --wait it
+waits for their windows, but not for gates: what is behind those is another plan.
+
+An account that failed is not tried again by the same --wait.
 
 Ctrl-C once finishes or undoes the running cutover and stops; twice stops now.
 Running apply again always goes on from where things are.`,
@@ -73,48 +88,89 @@ Running apply again always goes on from where things are.`,
 	}
 	flags.goal.add(c.Flags())
 	flags.add(c)
+	c.Flags().BoolVar(&flags.wait, "wait", false, "wait for windows to open, for gates to be closed and for servers to come up, and go on; Ctrl-C stops at once")
+	c.Flags().DurationVar(&flags.timeout, "wait-timeout", 0, "give up after waiting so long in all, as in 12h; 0 waits for ever")
 	return c
 }
 
-// applyFresh plans and applies until nothing more can be done: what a step
-// makes known (a server that was provisioned, a probe that passed) may open
-// more steps.
+// applyFresh plans and applies, and with --wait goes on whenever more can be
+// done.
 func (p *program) applyFresh(ctx context.Context, flags applyFlags, request setup.Request) error {
 	project, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer project.Close()
-	lock, err := project.Store.Lock(ctx, state.Holder{Who: setup.Holder(), Doing: "apply", Started: time.Now().UTC()})
-	if err != nil {
+	v := p.view()
+	asked := false
+	return p.waiting(ctx, flags, v, project, request, nil, func(ctx context.Context, failed map[string]bool) ([]plan.ID, error) {
+		return p.applyRounds(ctx, project, v, flags, request, failed, &asked)
+	})
+}
+
+// waiting runs once, or with --wait again and again. While it sleeps it holds no
+// lock: approvals, a rollback and other runs are not kept out for days.
+func (p *program) waiting(ctx context.Context, flags applyFlags, v *view.View, project *setup.Project, request setup.Request, saved *plan.Plan, once func(context.Context, map[string]bool) ([]plan.ID, error)) error {
+	if !flags.wait {
+		_, err := once(ctx, nil)
 		return err
 	}
+	w := &waiter{clock: state.System{}, graceful: p.graceful, timeout: flags.timeout, gates: saved == nil, tell: v.Event, once: once,
+		look: func(ctx context.Context, failed map[string]bool) (*plan.Plan, error) {
+			request.Now = time.Now()
+			computed, err := project.Compute(ctx, request)
+			if err != nil {
+				return nil, err
+			}
+			if saved != nil {
+				computed.Plan = plan.Within(saved, computed.Plan)
+			}
+			return apply.LeaveOut(computed.Plan, failed), nil
+		}}
+	return w.run(ctx)
+}
+
+// applyRounds plans and applies until nothing more can be done: what a step
+// makes known (a server that was provisioned, a probe that passed) may open
+// more steps. It returns the steps that could be done once more and would only
+// show the same again, such as the trial of a database that failed it.
+func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *view.View, flags applyFlags, request setup.Request, failed map[string]bool, asked *bool) ([]plan.ID, error) {
+	lock, err := project.Store.Lock(ctx, state.Holder{Who: setup.Holder(), Doing: "apply", Started: time.Now().UTC()})
+	if err != nil {
+		return nil, err
+	}
 	defer lock.Release()
-	v := p.view()
+	did := map[plan.ID]bool{}
 	var last string
-	for round := 0; ; round++ {
+	for {
 		request.Now = time.Now()
 		computed, err := project.Compute(ctx, request)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if round == 0 {
+		computed.Plan = apply.LeaveOut(computed.Plan, failed)
+		ready := apply.Ready(computed.Plan, request.Now)
+		if !*asked {
 			v.Planned(computed.Plan, computed.Notes)
-			if err := p.ask(flags, computed.Plan); err != nil {
-				return err
+			if flags.wait || len(ready) > 0 {
+				if err := p.ask(flags, computed.Plan); err != nil {
+					return nil, err
+				}
 			}
+			*asked = true
 		}
-		runnable := computed.Plan.Runnable()
-		if len(runnable) == 0 || fingerprint(runnable) == last {
-			return conclusion(v, computed.Plan)
+		now := fingerprint(computed.Plan.Runnable())
+		if now == last || !slices.ContainsFunc(ready, func(id plan.ID) bool { return !did[id] }) {
+			return ready, conclusion(v, computed.Plan, flags.wait)
 		}
-		last = fingerprint(runnable)
-		if err := p.run(ctx, project, lock, v, flags, request, computed); err != nil {
+		last = now
+		if err := p.run(ctx, project, lock, v, flags, request, computed, did); err != nil {
 			var waiting *apply.WaitingError
-			if errors.As(err, &waiting) {
-				continue // a fresh plan says what is left, and whether it is only gates
+			var refused *apply.RefusedError
+			if errors.As(err, &waiting) || errors.As(err, &refused) && refused.Blocked {
+				continue // a fresh plan says what is left, and whether it is only gates and windows
 			}
-			return err
+			return nil, err
 		}
 	}
 }
@@ -129,28 +185,31 @@ func fingerprint(steps []plan.Step) string {
 	return b.String()
 }
 
-// conclusion is the last word of an apply that could do everything it may.
-func conclusion(v *view.View, p *plan.Plan) error {
+// conclusion is the last word of an apply that could do everything it may. One
+// that waits goes on with what blockers do not stop.
+func conclusion(v *view.View, p *plan.Plan, wait bool) error {
 	v.Concluded(p)
-	if p.Blocked() {
+	waits := apply.Waits(p, time.Now())
+	if p.Blocked() && !(wait && waits != nil && len(waits.Windows) > 0) {
 		return &apply.RefusedError{Reason: "the plan has blockers; what they do not stop is done"}
 	}
-	var open []plan.Gate
-	for _, g := range p.Gates {
-		if g.Open {
-			open = append(open, g)
-		}
-	}
-	if len(open) > 0 {
-		return &apply.WaitingError{Gates: open}
+	if waits != nil {
+		return waits
 	}
 	return nil
 }
 
-func (p *program) run(ctx context.Context, project *setup.Project, lock state.Lock, v *view.View, flags applyFlags, request setup.Request, computed *setup.Computed) error {
+// run runs a plan. The steps that it did are added to did, if that is not nil.
+func (p *program) run(ctx context.Context, project *setup.Project, lock state.Lock, v *view.View, flags applyFlags, request setup.Request, computed *setup.Computed, did map[plan.ID]bool) error {
 	r := &apply.Runner{
 		Servers: project.Servers, State: project.Store, Lock: lock, Inventory: computed.Inventory,
-		Observe: v.Event, Graceful: p.graceful, Holder: setup.Holder(), Confirmed: request.Confirmed, Parallel: flags.parallel,
+		Observe: func(e apply.Event) {
+			if e.What == apply.Finished && did != nil {
+				did[e.Step] = true
+			}
+			v.Event(e)
+		},
+		Graceful: p.graceful, Holder: setup.Holder(), Confirmed: request.Confirmed, Parallel: flags.parallel,
 		Settings: apply.Settings{Lease: flags.lease},
 	}
 	result, err := r.Run(ctx, computed.Plan)
@@ -168,35 +227,48 @@ func (p *program) applySaved(ctx context.Context, path string, flags applyFlags,
 		return err
 	}
 	defer project.Close()
-	lock, err := project.Store.Lock(ctx, state.Holder{Who: setup.Holder(), Doing: "apply " + path, Started: time.Now().UTC()})
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
+	v := p.view()
 	if saved.Blocked() {
-		p.view().Planned(saved, nil)
+		v.Planned(saved, nil)
 		return &apply.RefusedError{Reason: "the saved plan has blockers"}
 	}
 	request.Goal = saved.Goal
+	shown := false
+	return p.waiting(ctx, flags, v, project, request, saved, func(ctx context.Context, failed map[string]bool) ([]plan.ID, error) {
+		return p.applySavedOnce(ctx, project, v, path, saved, flags, request, failed, &shown)
+	})
+}
+
+// applySavedOnce does what of a saved plan is left and can be done now.
+func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v *view.View, path string, saved *plan.Plan, flags applyFlags, request setup.Request, failed map[string]bool, shown *bool) ([]plan.ID, error) {
+	lock, err := project.Store.Lock(ctx, state.Holder{Who: setup.Holder(), Doing: "apply " + path, Started: time.Now().UTC()})
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	request.Now = time.Now()
 	fresh, err := project.Compute(ctx, request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := apply.Check(saved, fresh.Plan); err != nil {
-		return err
+		return nil, err
 	}
 	// What the saved plan only projected does not run from its file.
-	fresh.Plan = plan.Within(saved, fresh.Plan)
-	v := p.view()
-	v.Planned(fresh.Plan, fresh.Notes)
-	if err := p.run(ctx, project, lock, v, flags, request, fresh); err != nil {
-		return err
+	fresh.Plan = apply.LeaveOut(plan.Within(saved, fresh.Plan), failed)
+	if !*shown {
+		v.Planned(fresh.Plan, fresh.Notes)
+		*shown = true
 	}
+	if err := p.run(ctx, project, lock, v, flags, request, fresh, nil); err != nil {
+		return nil, err
+	}
+	request.Now = time.Now()
 	after, err := project.Compute(ctx, request)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return conclusion(v, after.Plan)
+	return nil, conclusion(v, after.Plan, false)
 }
 
 // ask lets a person at a terminal say yes. Programs say --auto-approve.

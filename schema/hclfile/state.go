@@ -1,0 +1,95 @@
+package hclfile
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/stopover/stopover/schema"
+)
+
+// state decodes where the journal is kept. Options are written in one way, as
+// those of servers.
+func (d *decoder) state(n *node) schema.StateStore {
+	out := schema.StateStore{Kind: n.label}
+	for _, a := range n.spec.Attrs {
+		s := d.stateOption(n, a)
+		if s == "" {
+			continue
+		}
+		if out.Options == nil {
+			out.Options = map[string]string{}
+		}
+		out.Options[a.Name] = s
+	}
+	if n.label == "http" && n.attrs["address"] == nil && !n.meant["address"] {
+		d.missing(n, *n.spec.Attr("address"))
+	}
+	if n.attrs["lock_address"] == nil && n.attrs["unlock_address"] != nil {
+		d.wrong(n.attrs["unlock_address"].NameRange, n, "Lock that is never taken", "\"unlock_address\" needs \"lock_address\": where the lock is taken.")
+	}
+	least, most := n.attrs["retry_wait_min"], n.attrs["retry_wait_max"]
+	if least != nil && most != nil {
+		from, _ := time.ParseDuration(out.Options["retry_wait_min"])
+		to, _ := time.ParseDuration(out.Options["retry_wait_max"])
+		if from != 0 && to != 0 && to < from {
+			d.wrong(n.at("retry_wait_max"), n, "Durations in the wrong order", "\"retry_wait_max\" is shorter than \"retry_wait_min\".")
+		}
+	}
+	return out
+}
+
+func (d *decoder) stateOption(n *node, a Attr) string {
+	attr := n.attrs[a.Name]
+	if attr == nil {
+		return ""
+	}
+	if !slices.Contains(a.Labels, n.label) {
+		d.wrong(attr.NameRange, n, "Argument of another state", "%q means nothing to state %q. It belongs in state %q.", a.Name, n.label, a.Labels[0])
+		return ""
+	}
+	switch {
+	case a.Name == "password":
+		v, ok := d.expression(n, attr)
+		if !ok {
+			return ""
+		}
+		if plain, _ := v.Unmark(); plain.IsNull() {
+			return ""
+		}
+		s, _ := d.secret(n, attr, v)
+		return s
+	case a.Type == TypeBool:
+		if d.flag(n, a.Name) {
+			return "true"
+		}
+		return ""
+	case a.Type == TypeNumber:
+		i, ok := d.number(n, a.Name, 0, 100)
+		if !ok {
+			return ""
+		}
+		return fmt.Sprint(i)
+	case a.Type == TypeDuration:
+		if v := d.duration(n, a.Name); v != 0 {
+			return v.String()
+		}
+		return ""
+	}
+	s := d.words(n, a.Name)
+	if s != "" && slices.Contains([]string{"address", "lock_address", "unlock_address"}, a.Name) {
+		d.stateURL(n, a.Name, s)
+	}
+	return s
+}
+
+func (d *decoder) stateURL(n *node, name, s string) {
+	u, err := url.Parse(s)
+	switch {
+	case err == nil && u.User != nil:
+		d.hidden(n.at(name), n, "Password in a URL", "%q holds a user's name or password, which messages would show. Write username and password as arguments of their own.", name)
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.Fragment != "":
+		d.wrong(n.at(name), n, "Not a URL", "%q is not the URL of a state. It begins with https:// or http:// and holds no \"#\". For example: %s", s, n.spec.Attr(name).Example)
+	}
+}
