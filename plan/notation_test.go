@@ -119,7 +119,7 @@ func parseServer(t *testing.T, words []string, cfg *schema.Config) *schema.Found
 			b, i, _ := strings.Cut(value, "/")
 			s.FreeBytes, s.FreeInodes = parseSize(t, b), parseSize(t, i)
 		default:
-			t.Fatalf("server: %s", w)
+			parseServerMore(t, s, key, value)
 		}
 	}
 	return s
@@ -163,7 +163,9 @@ func parseAccount(t *testing.T, words []string) *schema.FoundAccount {
 			b, box, _ := strings.Cut(value, ":")
 			a.Mail = schema.Mail{Bytes: parseSize(t, b), Messages: 1, Mailboxes: strings.Split(box, ",")}
 		case key == "domain":
-			a.Domains = append(a.Domains, schema.Domain{Name: value})
+			name, dns, _ := strings.Cut(value, ":")
+			a.Domains = append(a.Domains, schema.Domain{Name: name, DNS: dns})
+		case parseContent(t, a, key, value):
 		case key == "uses":
 			r, by, _ := strings.Cut(value, ":")
 			u := runtimes(r)[0]
@@ -265,6 +267,14 @@ func parsePast(t *testing.T, text string) pastText {
 			fact(PlacedResidueID(w[1]), schema.FactDisposed, "", DisposedFact{Action: "carry"})
 		case "released":
 			fact(schema.FactReleased, schema.FactReleased, "", true)
+		case "named":
+			v := schema.NamedFact{}
+			if len(w) > 2 {
+				v.ID = w[2]
+			}
+			fact(NamedID(w[1]), schema.FactNamed, w[1], v)
+		case "trial":
+			fact(TrialID(w[1], w[2], int(number64(t, w[3]))), schema.FactTrial, w[1], parseTrial(w[2], w[4], w[5:]))
 		case "timing":
 			d, err := time.ParseDuration(w[3])
 			if err != nil {

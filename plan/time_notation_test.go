@@ -165,9 +165,6 @@ func timeProcess(t *testing.T, p *schema.Process, v map[string]string) {
 // renderDates is when things happen, as text.
 func renderDates(d *Dates) string {
 	var out strings.Builder
-	for _, f := range d.Findings {
-		fmt.Fprintf(&out, "%s %s %s: %s\n", f.Severity, f.Code, plain(strings.TrimSpace(f.Account+" "+f.Server)), plain(f.Summary))
-	}
 	for _, a := range d.Timetable {
 		renderAppointment(&out, &a)
 	}

@@ -1,23 +1,29 @@
 package hclfile
 
 import (
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"strings"
+
 	"github.com/hashicorp/hcl/v2/hclwrite"
 
 	"github.com/stopover/stopover/schema"
 )
 
-// Format writes a configuration file the usual way: indentation, spaces, and
-// "=" in columns. What the file means and its comments stay. A file whose
-// syntax is wrong comes back as it is, with what is wrong: moving its tokens
-// about could hide the mistake. The name is used in messages.
+// Format lays a file out anew: indentation, and equals signs below each other.
+// It changes spaces and nothing else. JSON, which has other tools, stays as it
+// is, and so does what is not HCL: the diagnostics say why. The name is used in
+// messages.
 func Format(name string, src []byte) ([]byte, schema.Diagnostics) {
+	if strings.HasSuffix(name, ".json") {
+		return src, nil
+	}
 	d := newDecoder(map[string][]byte{name: src}, &source{})
+	if isValues(name) {
+		d.values[name] = true
+	}
 	if !d.isText(name) || !d.sane(name) {
 		return src, d.diagnostics()
 	}
-	if _, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos); diags.HasErrors() {
+	if _, diags := d.parseFile(name); diags.HasErrors() {
 		d.report(diags, nil)
 		return src, d.diagnostics()
 	}

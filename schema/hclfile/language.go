@@ -46,30 +46,28 @@ func stateBlock() *Block {
 		Label:  "kind",
 		Labels: []string{"local", "http"},
 		Once:   true,
-		Doc:    "Where the journal and the facts that no survey can find out are kept. `local`: a directory beside the configuration. `http`: a server that speaks the protocol of Terraform's `http` backend, such as GitLab; its arguments mean what they mean there.",
+		Doc:    "Where the journal and the facts that no survey can find out are kept. `local`: a directory beside the configuration. `http`: a server that speaks the protocol of Terraform's `http` backend as GitLab does.",
 		Example: `state "http" {
-  address        = "https://gitlab.example.org/api/v4/projects/7/terraform/state/spring"
-  lock_address   = "https://gitlab.example.org/api/v4/projects/7/terraform/state/spring/lock"
-  unlock_address = "https://gitlab.example.org/api/v4/projects/7/terraform/state/spring/lock"
-  lock_method    = "POST"
-  unlock_method  = "DELETE"
-  username       = "ci"
-  password       = env("GITLAB_TOKEN")
+  address  = "https://gitlab.example.org/api/v4/projects/7/terraform/state/spring"
+  username = "ci"
+  password = env("GITLAB_TOKEN")
 }`,
 		Attrs: []Attr{
 			{Name: "path", Labels: local, Type: TypeString, Default: `".stopover"`, Example: `path = ".stopover"`,
 				Doc: "The directory, relative to the configuration."},
-			{Name: "address", Labels: http, Type: TypeString, Example: `address = "https://state.example.org/spring"`, Doc: "URL of the state. It has to be there."},
-			{Name: "update_method", Labels: http, Type: TypeString, Values: []string{"POST", "PUT", "PATCH"}, Default: `"POST"`, Example: `update_method = "POST"`, Doc: "Method that writes it."},
-			{Name: "lock_address", Labels: http, Type: TypeString, Default: "`address`", Example: `lock_address = "https://state.example.org/spring/lock"`, Doc: "URL of the lock."},
-			{Name: "lock_method", Labels: http, Type: TypeString, Values: []string{"LOCK", "POST", "PUT"}, Default: `"LOCK"`, Example: `lock_method = "POST"`, Doc: "Method that takes the lock."},
-			{Name: "unlock_address", Labels: http, Type: TypeString, Default: "`lock_address`", Example: `unlock_address = "https://state.example.org/spring/lock"`, Doc: "URL at which the lock is given back."},
-			{Name: "unlock_method", Labels: http, Type: TypeString, Values: []string{"UNLOCK", "DELETE", "POST", "PUT"}, Default: `"UNLOCK"`, Example: `unlock_method = "DELETE"`, Doc: "Method that gives it back."},
+			{Name: "address", Labels: http, Type: TypeString, Example: `address = "https://state.example.org/spring"`, Doc: "URL of the state that holds the journal. It has to be there."},
+			{Name: "run_address", Labels: http, Type: TypeString, Default: "`address` with `-run` behind it", Example: `run_address = "https://state.example.org/spring-run"`,
+				Doc: "URL of a second state, whose lock a run holds and which holds its heartbeat."},
+			{Name: "lock_address", Labels: http, Type: TypeString, Default: "`address` with `/lock` behind it", Example: `lock_address = "https://state.example.org/spring/lock"`,
+				Doc: "There so that what GitLab shows can be pasted; it cannot be anything but its default."},
+			{Name: "lock_method", Labels: http, Type: TypeString, Values: []string{"POST", "PUT", "LOCK"}, Default: `"POST"`, Example: `lock_method = "POST"`, Doc: "Method that takes a lock."},
+			{Name: "unlock_address", Labels: http, Type: TypeString, Default: "`address` with `/lock` behind it", Example: `unlock_address = "https://state.example.org/spring/lock"`,
+				Doc: "As `lock_address`."},
+			{Name: "unlock_method", Labels: http, Type: TypeString, Values: []string{"DELETE", "POST", "PUT", "UNLOCK"}, Default: `"DELETE"`, Example: `unlock_method = "DELETE"`, Doc: "Method that gives a lock back."},
 			{Name: "username", Labels: http, Type: TypeString, Example: `username = "ci"`, Doc: "Name for basic authentication."},
 			{Name: "password", Labels: http, Type: TypeString, Example: `password = env("GITLAB_TOKEN")`, Doc: "Password for it: `env(\"NAME\")`, or a sensitive variable that the environment gives."},
-			{Name: "retry_max", Labels: http, Type: TypeNumber, Default: "2", Example: `retry_max = 2`, Doc: "How often a request is repeated, from 0 to 100."},
-			{Name: "retry_wait_min", Labels: http, Type: TypeDuration, Default: `"1s"`, Example: `retry_wait_min = "1s"`, Doc: "Shortest wait before that."},
-			{Name: "retry_wait_max", Labels: http, Type: TypeDuration, Default: `"30s"`, Example: `retry_wait_max = "30s"`, Doc: "Longest wait before that."},
+			{Name: "retry_max", Labels: http, Type: TypeNumber, Default: "4", Example: `retry_max = 2`, Doc: "How often a request that failed is repeated, from 0 to 100."},
+			{Name: "retry_wait_min", Labels: http, Type: TypeDuration, Default: `"1s"`, Example: `retry_wait_min = "1s"`, Doc: "How long to wait before that; each time longer."},
 			{Name: "skip_cert_verification", Labels: http, Type: TypeBool, Default: "false", Example: `skip_cert_verification = true`, Doc: "Believe any certificate. Anybody on the way can read and change the state then."},
 		},
 	}

@@ -237,6 +237,10 @@ func (d *decoder) computed(n *node, name string, expr hcl.Expression, to referab
 	}
 	ctx := d.context(n).NewChild()
 	ctx.Variables = map[string]cty.Value{to.kind: cty.ObjectVal(all)}
+	if _, diags := expr.Value(ctx); diags.HasErrors() && diags[0].Summary == "Invalid index" && touches(expr, ctx) == nil {
+		d.wrong(expr.Range(), n, "Unknown "+to.kind, "What is computed here is not the name of a %s. %s", to.kind, to.unknown("…"))
+		return "", false
+	}
 	v, ok := d.evaluate(n, name, expr, ctx)
 	if !ok || !d.open(n, expr.Range(), name, v) {
 		return "", false

@@ -1,7 +1,6 @@
 package hclfile_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,33 +85,4 @@ func TestBlockExamples(t *testing.T) {
 
 func indent(s string) string {
 	return "  " + strings.ReplaceAll(s, "\n", "\n  ") + "\n"
-}
-
-// TestJSONSchema: every argument of the tables is in the schema, at its place.
-func TestJSONSchema(t *testing.T) {
-	var root map[string]any
-	if err := json.Unmarshal(hclfile.JSONSchema(), &root); err != nil {
-		t.Fatal(err)
-	}
-	walk(hclfile.Language(), nil, func(path []*hclfile.Block) {
-		at := root
-		for _, b := range path {
-			at, _ = at["properties"].(map[string]any)[b.Name].(map[string]any)
-			if b.Label != "" {
-				at, _ = at["additionalProperties"].(map[string]any)
-			}
-			if either, ok := at["anyOf"].([]any); ok {
-				at, _ = either[0].(map[string]any)
-			}
-			if at == nil {
-				t.Fatalf("no schema of %s", b.Name)
-			}
-		}
-		b := path[len(path)-1]
-		for _, a := range b.Attrs {
-			if _, ok := at["properties"].(map[string]any)[a.Name].(map[string]any)["description"]; !ok {
-				t.Errorf("no schema of %s.%s", b.Name, a.Name)
-			}
-		}
-	})
 }

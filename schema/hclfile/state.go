@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/stopover/stopover/schema"
 )
@@ -26,18 +26,21 @@ func (d *decoder) state(n *node) schema.StateStore {
 	if n.label == "http" && n.attrs["address"] == nil && !n.meant["address"] {
 		d.missing(n, *n.spec.Attr("address"))
 	}
-	if n.attrs["lock_address"] == nil && n.attrs["unlock_address"] != nil {
-		d.wrong(n.attrs["unlock_address"].NameRange, n, "Lock that is never taken", "\"unlock_address\" needs \"lock_address\": where the lock is taken.")
-	}
-	least, most := n.attrs["retry_wait_min"], n.attrs["retry_wait_max"]
-	if least != nil && most != nil {
-		from, _ := time.ParseDuration(out.Options["retry_wait_min"])
-		to, _ := time.ParseDuration(out.Options["retry_wait_max"])
-		if from != 0 && to != 0 && to < from {
-			d.wrong(n.at("retry_wait_max"), n, "Durations in the wrong order", "\"retry_wait_max\" is shorter than \"retry_wait_min\".")
-		}
-	}
+	d.lockAddresses(n, out.Options)
 	return out
+}
+
+// lockAddresses accepts the addresses of locks that everybody pastes, and no
+// others: the store makes them itself.
+func (d *decoder) lockAddresses(n *node, options map[string]string) {
+	for _, name := range []string{"lock_address", "unlock_address"} {
+		given, address := options[name], options["address"]
+		delete(options, name)
+		if given == "" || address == "" || given == strings.TrimSuffix(address, "/")+"/lock" {
+			continue
+		}
+		d.wrong(n.at(name), n, "Lock in another place", "The lock of a state is at its address with /lock behind it: %s. Write that, or take %q out.", strings.TrimSuffix(address, "/")+"/lock", name)
+	}
 }
 
 func (d *decoder) stateOption(n *node, a Attr) string {
@@ -78,7 +81,7 @@ func (d *decoder) stateOption(n *node, a Attr) string {
 		return ""
 	}
 	s := d.words(n, a.Name)
-	if s != "" && slices.Contains([]string{"address", "lock_address", "unlock_address"}, a.Name) {
+	if s != "" && slices.Contains([]string{"address", "run_address", "lock_address", "unlock_address"}, a.Name) {
 		d.stateURL(n, a.Name, s)
 	}
 	return s

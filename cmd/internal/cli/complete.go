@@ -34,7 +34,7 @@ func (p *program) completing(pick func(*plan.Plan) []string) completer {
 func (p *program) computeForCompletion() *setup.Computed {
 	ctx, cancel := context.WithTimeout(context.Background(), completionPatience)
 	defer cancel()
-	project, _, err := setup.Open(ctx, p.dir)
+	project, _, err := setup.Open(ctx, p.dir, p.vars...)
 	if err != nil {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (p *program) completeAccounts(*cobra.Command, []string, string) ([]string, 
 	if computed := p.computeForCompletion(); computed != nil {
 		return typeable(accountNames(computed)), cobra.ShellCompDirectiveNoFileComp
 	}
-	cfg, _ := setup.Parse(p.dir)
+	cfg, _ := setup.Parse(p.dir, p.vars...)
 	if cfg == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -65,7 +65,7 @@ func (p *program) completeAccounts(*cobra.Command, []string, string) ([]string, 
 
 // completeServers offers the servers of the migration.
 func (p *program) completeServers(_ *cobra.Command, said []string, _ string) ([]string, cobra.ShellCompDirective) {
-	cfg, _ := setup.Parse(p.dir)
+	cfg, _ := setup.Parse(p.dir, p.vars...)
 	if cfg == nil || len(said) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -74,7 +74,7 @@ func (p *program) completeServers(_ *cobra.Command, said []string, _ string) ([]
 
 // completeSource offers the name that confirms the reinstallation.
 func (p *program) completeSource(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	cfg, _ := setup.Parse(p.dir)
+	cfg, _ := setup.Parse(p.dir, p.vars...)
 	if cfg == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

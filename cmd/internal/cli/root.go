@@ -16,6 +16,7 @@ import (
 	"github.com/stopover/stopover/apply"
 	"github.com/stopover/stopover/cmd/internal/setup"
 	"github.com/stopover/stopover/cmd/internal/view"
+	"github.com/stopover/stopover/schema/hclfile"
 )
 
 // exitChanges is plan --detailed-exitcode's word for "there are steps to do".
@@ -29,6 +30,7 @@ type program struct {
 	json     bool
 	noColor  bool
 	verbose  bool
+	vars     []hclfile.Assignment // of --var and --var-file, in order
 	jsonInto string
 	into     *os.File        // jsonInto, once it is open
 	graceful context.Context // ends at the first Ctrl-C; the command's context ends at the second
@@ -139,6 +141,7 @@ func (p *program) root() *cobra.Command {
 	f.StringVar(&p.jsonInto, "json-into", "", "write the JSON into this file, besides the text")
 	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
+	p.variableFlags(f)
 	root.AddCommand(p.init(), p.fmt(), p.validate(), p.inventory(), p.check(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
 		p.report(), p.dns(), p.notices(), p.unlock(), p.declareLost(), p.providers(), p.schema(), p.version(), p.pocketServer())
 	p.completeFlags(root)
@@ -147,7 +150,7 @@ func (p *program) root() *cobra.Command {
 
 // open opens the project and shows what its configuration's reader had to say.
 func (p *program) open(ctx context.Context) (*setup.Project, error) {
-	project, diags, err := setup.Open(ctx, p.dir)
+	project, diags, err := setup.Open(ctx, p.dir, p.vars...)
 	if len(diags) > 0 {
 		p.view().Diagnostics(diags)
 	}

@@ -10,7 +10,7 @@ func (p *program) validate() *cobra.Command {
 	return &cobra.Command{
 		Use: "validate", Short: "Check the configuration without asking any server", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, diags := setup.Parse(p.dir)
+			_, diags := setup.Parse(p.dir, p.vars...)
 			p.view().Validated(diags)
 			if diags.HasErrors() {
 				return &setup.ConfigError{Diagnostics: diags}

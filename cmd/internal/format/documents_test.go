@@ -16,26 +16,19 @@ import (
 
 	"github.com/stopover/stopover/cmd/internal/cli"
 	"github.com/stopover/stopover/cmd/internal/format"
-	"github.com/stopover/stopover/plan"
-	"github.com/stopover/stopover/schema"
+	"github.com/stopover/stopover/cmd/internal/report"
+	"github.com/stopover/stopover/cmd/internal/view"
 )
-
-// planDocument and inventoryDocument are what the view prints.
-type planDocument struct {
-	FormatVersion string `json:"format_version"`
-	*plan.Plan
-	Notes []string `json:"notes,omitempty"`
-}
-
-type inventoryDocument struct {
-	FormatVersion string `json:"format_version"`
-	*schema.Inventory
-}
 
 func documents() map[string]document {
 	return map[string]document{
-		format.Plan:      {reflect.TypeFor[planDocument](), "A plan of Stopover"},
-		format.Inventory: {reflect.TypeFor[inventoryDocument](), "What Stopover found on the servers"},
+		format.Plan:      {reflect.TypeFor[view.PlanDocument](), "A plan of Stopover"},
+		format.Inventory: {reflect.TypeFor[view.InventoryDocument](), "What Stopover found on the servers"},
+		format.Report:    {reflect.TypeFor[report.Report](), "What became of a migration"},
+		format.Events:    {reflect.TypeFor[view.Message](), "One line of the stream that a run of Stopover prints"},
+		format.Status:    {reflect.TypeFor[view.StatusDocument](), "Where a migration is"},
+		format.Check:     {reflect.TypeFor[view.CheckDocument](), "What checks found"},
+		format.Validate:  {reflect.TypeFor[view.ValidationDocument](), "What is wrong with a configuration"},
 	}
 }
 
@@ -54,16 +47,18 @@ func TestDocuments(t *testing.T) {
 		t.Skip("moves accounts between pocket servers")
 	}
 	w := newWorld(t)
-	plans, inventories := strict(t, format.Plan), strict(t, format.Inventory)
-	w.document(inventories, 0, "inventory")
-	w.document(plans, 0, "plan")
-	w.run(3, "apply", "--auto-approve")
-	w.document(inventories, 0, "inventory")
-	w.document(plans, 0, "plan")
+	look := func() {
+		for _, name := range []string{format.Inventory, format.Plan, format.Status, format.Check, format.Validate} {
+			w.valid(strict(t, name), w.run(0, name))
+		}
+	}
+	events := strict(t, format.Events)
+	look()
+	w.stream(events, w.run(3, "apply", "--auto-approve"))
+	look()
 	w.run(0, "approve", "verify.accept[blog]")
-	w.run(0, "apply", "--auto-approve", "--confirm-reinstall", "client")
-	w.document(plans, 0, "plan")
-	w.document(inventories, 0, "inventory")
+	w.stream(events, w.run(0, "apply", "--auto-approve", "--confirm-reinstall", "client"))
+	look()
 }
 
 type world struct {
@@ -123,19 +118,17 @@ func (w *world) run(status int, args ...string) []byte {
 	return out.Bytes()
 }
 
-// document runs a command that prints one document.
-func (w *world) document(s *jsonschema.Schema, status int, args ...string) {
-	w.Helper()
-	w.valid(s, w.run(status, args...))
-}
-
 // stream holds each line against a schema.
 func (w *world) stream(s *jsonschema.Schema, lines []byte) {
 	w.Helper()
 	in := bufio.NewScanner(bytes.NewReader(lines))
 	in.Buffer(nil, 1<<24)
-	for in.Scan() {
+	n := 0
+	for ; in.Scan(); n++ {
 		w.valid(s, in.Bytes())
+	}
+	if n < 10 {
+		w.Errorf("a run prints %d lines", n)
 	}
 }
 

@@ -27,10 +27,15 @@ const (
 	Inventory = "inventory" // stopover inventory --json
 	Report    = "report"    // stopover report --json
 	Events    = "events"    // each line of stopover apply --json
+	Status    = "status"    // stopover status --json
+	Check     = "check"     // stopover check --json
+	Validate  = "validate"  // stopover validate --json
 )
 
 // Names returns the names of all schemas, in the order of the documentation.
-func Names() []string { return []string{Language, Plan, Inventory, Report, Events} }
+func Names() []string {
+	return []string{Language, Plan, Inventory, Report, Events, Status, Check, Validate}
+}
 
 //go:embed schemas/*.json
 var files embed.FS
@@ -41,7 +46,7 @@ func Schema(name string) ([]byte, error) {
 		return nil, fmt.Errorf("there is no schema %q; there are %s", name, strings.Join(Names(), ", "))
 	}
 	if name == Language {
-		return hclfile.JSONSchema(), nil
+		return hclfile.LanguageSchema(), nil
 	}
 	b, err := files.ReadFile("schemas/" + name + ".json")
 	if err != nil {

@@ -27,7 +27,7 @@ const (
 
 // TestSchemas: the schemas are those of the Go types as they are now.
 func TestSchemas(t *testing.T) {
-	comments := commentsOf(t, "schema", "plan", "apply", "cmd/internal/view")
+	comments := commentsOf(t, "schema", "plan", "apply", "cmd/internal/view", "cmd/internal/report")
 	for name, d := range documents() {
 		t.Run(name, func(t *testing.T) {
 			want := generate(t, name, d, comments)

@@ -135,14 +135,15 @@ func dispositions(cfg *schema.Config, past *memory) []Disposition {
 	return out
 }
 
-// done fills in when a disposition was carried out: at its last fact.
+// done fills in when a disposition was carried out, by its last fact, and what
+// was kept.
 func (m *memory) done(d *Disposition, ids ...string) {
 	for _, id := range ids {
 		f := m.disposed[id]
-		if f == nil || !f.At.After(d.At) {
+		if f == nil {
 			continue
 		}
-		d.At = f.At
+		d.At = latest(d.At, f.At)
 		var v plan.DisposedFact
 		if decode(f, &v) && v.Ref != "" {
 			d.Ref = v.Ref

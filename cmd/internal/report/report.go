@@ -9,12 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stopover/stopover/cmd/internal/format"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
 
 // FormatVersion is the version of a report's JSON.
-const FormatVersion = "1.0"
+const FormatVersion = format.Version
 
 // States of a journey.
 const (
@@ -38,7 +39,7 @@ type Report struct {
 	Milestones    []Milestone        `json:"milestones"` // by time
 	Accounts      []Account          `json:"accounts"`   // by name
 	Downtime      Downtime           `json:"downtime"`
-	Score         *Score             `json:"score,omitempty"` // of predictions; nil: nothing was predicted and measured
+	Score         *plan.Scored       `json:"score,omitempty"` // of predictions; nil: nothing was predicted and measured
 	Altered       []plan.Altered     `json:"altered"`         // of what is still to move
 	Findings      []schema.Finding   `json:"findings"`        // that are left
 	Waived        []schema.Finding   `json:"waived"`
@@ -167,7 +168,9 @@ func Build(in Input) *Report {
 	r.Dispositions = dispositions(p.Config, past)
 	r.Milestones = milestones(r, past)
 	r.Trials = past.trials
-	r.Score = score(r.Accounts)
+	if s := plan.Score(in.Past); s.N > 0 {
+		r.Score = &s
+	}
 	r.timetable(in)
 	r.State = stateOf(p, r)
 	return r

@@ -47,9 +47,10 @@ func (e *ConfigError) Error() string {
 	return fmt.Sprintf("the configuration has %d errors", n)
 }
 
-// Parse reads the configuration of a directory.
-func Parse(dir string) (*schema.Config, schema.Diagnostics) {
-	return hclfile.Parse(dir, hclfile.Options{Kinds: languageKinds(), Version: Version})
+// Parse reads the configuration of a directory, with the values of variables
+// that the command line gives.
+func Parse(dir string, vars ...hclfile.Assignment) (*schema.Config, schema.Diagnostics) {
+	return hclfile.Parse(dir, hclfile.Options{Kinds: languageKinds(), Version: Version, Vars: vars, Env: os.LookupEnv})
 }
 
 func languageKinds() []hclfile.Kind {
@@ -66,8 +67,8 @@ func languageKinds() []hclfile.Kind {
 
 // Open reads the configuration and opens its servers and its state store.
 // Nothing is asked of a server yet.
-func Open(ctx context.Context, dir string) (*Project, schema.Diagnostics, error) {
-	cfg, diags := Parse(dir)
+func Open(ctx context.Context, dir string, vars ...hclfile.Assignment) (*Project, schema.Diagnostics, error) {
+	cfg, diags := Parse(dir, vars...)
 	if diags.HasErrors() {
 		return nil, diags, &ConfigError{diags}
 	}

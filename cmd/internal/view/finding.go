@@ -223,7 +223,7 @@ func (v *View) Findings(list []schema.Finding) {
 	text := "Nothing stops the accounts."
 	paint := v.style.green
 	if doc.Blockers > 0 {
-		text, paint = plural(doc.Blockers, "blocker")+": what they are about does not move until they are mended.", v.style.red
+		text, paint = plural(doc.Blockers, "blocker")+": what is stopped does not move until that is mended.", v.style.red
 	}
 	var more []string
 	if doc.Warnings > 0 {

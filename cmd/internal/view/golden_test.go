@@ -17,6 +17,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/stopover/stopover/apply"
+	"github.com/stopover/stopover/cmd/internal/report"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
@@ -62,7 +63,16 @@ func texts() map[string]string {
 		"plan-verbose": show(Options{Verbose: true}, func(v *View) { v.Plan(seed(3), nil, "") }),
 		"plan-done":    show(Options{}, func(v *View) { v.Plan(&plan.Plan{Migration: "spring", Config: seed(0).Config}, nil, "") }),
 		"status":       show(Options{}, func(v *View) { v.Status(Situation{Plan: seed(3), Inventory: inventory()}) }),
-		"inventory":    show(Options{}, func(v *View) { v.Inventory(seed(0).Config, inventory()) }),
+		"status-narrow": show(Options{Width: 60}, func(v *View) {
+			v.Status(Situation{Plan: dated(seed(40)), Inventory: inventory()})
+		}),
+		"status-run": show(Options{Now: func() time.Time { return time.Date(2026, 12, 12, 8, 0, 0, 0, time.UTC) }}, func(v *View) {
+			p, r := dated(seed(1)), journey()
+			v.Status(Situation{Plan: p, Inventory: inventory(), Past: plan.Past{Facts: journeyFacts()}, Last: r.Run})
+		}),
+		"check":     show(Options{}, func(v *View) { v.Findings(allFindings(dated(seed(9)))) }),
+		"verify":    show(Options{}, func(v *View) { v.Verified(probes()) }),
+		"inventory": show(Options{}, func(v *View) { v.Inventory(seed(0).Config, inventory()) }),
 		"run": show(Options{}, func(v *View) {
 			event(v, apply.Started, nil)
 			event(v, apply.Progress, func(e *apply.Event) { e.Total, e.Rate = 9<<20, 1<<20 })
@@ -82,6 +92,22 @@ func texts() map[string]string {
 			v.Diagnostics(schema.Diagnostics{{Severity: "error", Summary: "Unknown argument", Detail: "There is no \"sauce\" here. Did you mean \"source\"?", Snippet: "  sauce = " + nasty,
 				Pos: schema.Pos{File: "main.stopover.hcl", Line: 5}}})
 		}),
+	}
+}
+
+// probes are accounts of which one differs, one has a new baseline, and one was
+// not asked.
+func probes() []report.Probed {
+	at := time.Unix(1e9, 0)
+	before := &schema.BaselineFact{Probe: "home", Status: 200, Title: "Shop"}
+	return []report.Probed{
+		{Account: "shop", Server: "transit", At: at, Probes: []report.ProbedOnce{
+			{Probe: "home", Before: before, Now: &apply.Answer{Status: 500, Title: nasty}, Why: "status 500 instead of 200"},
+			{Probe: "cart", Before: before, Now: &apply.Answer{Status: 200, Title: "Shop"}, OK: true}}},
+		{Account: nasty, Server: "transit", Err: "dial: " + nasty},
+		{Account: "blog", Server: "transit", At: at, OK: true, Probes: []report.ProbedOnce{{Probe: "home", Before: before, Now: &apply.Answer{Status: 301}, OK: true, Recorded: true}}},
+		{Account: "wiki", Server: "transit", At: at, OK: true},
+		{Account: "idle", Server: "transit"},
 	}
 }
 

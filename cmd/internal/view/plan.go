@@ -56,8 +56,9 @@ func (v *View) planText(p *plan.Plan, notes []string, saved string) {
 	v.moves(x.moves)
 	if len(p.Steps) > 0 {
 		v.heading("Phase by phase:")
+		all := rows(p)
 		for _, ph := range p.Phases {
-			v.phase(p, ph)
+			v.phase(ph, all[ph.Name])
 		}
 	}
 	if v.verbose {
@@ -237,7 +238,7 @@ type row struct {
 	longest  plan.Estimate
 }
 
-func (v *View) phase(p *plan.Plan, ph plan.PhaseState) {
+func (v *View) phase(ph plan.PhaseState, list []*row) {
 	switch ph.State {
 	case plan.PhaseAbsent:
 		return
@@ -257,32 +258,34 @@ func (v *View) phase(p *plan.Plan, ph plan.PhaseState) {
 		}
 		v.line("  %s %s %s", mark, v.style.bold(padded(ph.Name, 10)), v.style.faint(left))
 	}
-	for _, r := range rows(p, ph.Name) {
+	for _, r := range list {
 		v.row(r)
 	}
 }
 
 type rowKey struct {
+	phase        string
 	op           plan.Op
 	part, object string
 	from, to     string
 }
 
-// rows folds steps that differ only in their account.
-func rows(p *plan.Plan, phase string) []*row {
-	var out []*row
+// rows folds steps of a phase that differ only in their account.
+func rows(p *plan.Plan) map[string][]*row {
+	out := map[string][]*row{}
 	at := map[rowKey]*row{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if s.Phase != phase || s.Undo {
+		if s.Undo {
 			continue
 		}
 		k := keyOf(s)
+		k.phase = s.Phase
 		r := at[k]
 		if r == nil {
 			r = &row{first: s, text: rowText(s)}
 			at[k] = r
-			out = append(out, r)
+			out[s.Phase] = append(out[s.Phase], r)
 		}
 		if s.Estimate.Downtime > r.longest.Downtime {
 			r.longest = s.Estimate
@@ -292,7 +295,7 @@ func rows(p *plan.Plan, phase string) []*row {
 			r.accounts = append(r.accounts, s.Account)
 		}
 	}
-	for _, r := range out {
+	for _, r := range at {
 		r.accounts = once(r.accounts)
 	}
 	return out

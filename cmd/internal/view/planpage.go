@@ -117,34 +117,31 @@ func (p *page) phases(x *plan.Plan) {
 		return
 	}
 	p.heading("Phase by phase")
-	var rows [][]string
+	var table [][]string
+	all := rows(x)
 	for _, ph := range x.Phases {
 		if ph.State == plan.PhaseAbsent || ph.State == plan.PhaseDone && ph.Left == 0 {
 			continue
 		}
 		name := clean(ph.Name)
-		for _, r := range phaseRows(x, ph.Name) {
-			rows = append(rows, []string{name, r[0], r[1]})
+		for _, r := range all[ph.Name] {
+			table = append(table, []string{name, r.sentence(), names(r.accounts, 4)})
 			name = ""
 		}
 	}
-	p.table([]string{"phase", "what", "accounts"}, rows)
+	p.table([]string{"phase", "what", "accounts"}, table)
 }
 
-// phaseRows are the rows of a phase: what is done, and for which accounts.
-func phaseRows(x *plan.Plan, phase string) [][2]string {
-	var out [][2]string
-	for _, r := range rows(x, phase) {
-		text := r.text
-		if r.longest.Downtime > 0 {
-			text += " (down for up to " + took(r.longest.Downtime) + ", " + confidence(r.longest.Confidence) + ")"
-		}
-		if r.first.Projected {
-			text += " – behind a gate"
-		}
-		out = append(out, [2]string{text, names(r.accounts, 4)})
+// sentence says what a row does, without its accounts.
+func (r *row) sentence() string {
+	text := r.text
+	if r.longest.Downtime > 0 {
+		text += " (down for up to " + took(r.longest.Downtime) + ", " + confidence(r.longest.Confidence) + ")"
 	}
-	return out
+	if r.first.Projected {
+		text += " – behind a gate"
+	}
+	return text
 }
 
 // times are the timetable, the deadlines and the cost.

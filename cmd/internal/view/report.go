@@ -215,7 +215,10 @@ func moveTo(m *report.Move) string {
 
 // moveBrief is a move in one cell.
 func (x *reporter) moveBrief(m *report.Move) string {
-	s := moveTo(m) + " " + x.clock.moment(m.At) + ", down " + orUnknown(m.Downtime)
+	s := moveTo(m) + " " + x.clock.moment(m.At) + ", downtime not measured"
+	if m.Downtime > 0 {
+		s = moveTo(m) + " " + x.clock.moment(m.At) + ", down " + took(m.Downtime)
+	}
 	if m.Predicted > 0 {
 		s += ", predicted " + took(m.Predicted)
 	}
@@ -241,8 +244,13 @@ func (x *reporter) scores() {
 		return
 	}
 	x.heading("Predictions")
-	x.text("", "Downtimes predicted and measured "+scoreSentence(s))
-	x.text("", fmt.Sprintf("In all %s were predicted and %s measured.", took(s.Promised), took(s.Sum)))
+	x.text("", "Downtimes predicted and measured: "+scoreSentence(s))
+	var predicted, measured time.Duration
+	for i := range s.Cutovers {
+		predicted += s.Cutovers[i].Predicted
+		measured += s.Cutovers[i].Measured
+	}
+	x.text("", "In all "+took(predicted)+" were predicted and "+took(measured)+" measured.")
 }
 
 // promises is the timetable of the plan that was saved beside what happened.

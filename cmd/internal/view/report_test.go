@@ -18,8 +18,9 @@ import (
 	"github.com/stopover/stopover/schema"
 )
 
-// journey is a report of seed's journey after one account moved and came back.
-func journey() *report.Report {
+// journeyFacts are what is remembered of a journey in which one account moved
+// out and was rolled back, and another one moved out.
+func journeyFacts() []schema.Fact {
 	at := func(day, hour int) time.Time { return time.Date(2026, 12, day, hour, 0, 0, 0, time.UTC) }
 	fact := func(kind, id, account string, t time.Time, value any) schema.Fact {
 		b, err := json.Marshal(value)
@@ -28,11 +29,7 @@ func journey() *report.Report {
 		}
 		return schema.Fact{ID: id, Kind: kind, Account: account, Server: "transit", By: "ann@laptop", At: t, Value: b}
 	}
-	p := dated(seed(3))
-	p.Config.Migration.Architecture = "2024"
-	p.Config.Migration.Stays = []schema.Stay{{Account: "old", Action: "archive", Reason: "closed in <March>"}}
-	p.Config.Migration.Residue = []schema.ResidueRule{{Path: "/etc/cron.d/" + nasty, Action: "carry", Reason: "monitoring"}}
-	facts := []schema.Fact{
+	return []schema.Fact{
 		fact(schema.FactHandover, "handover", "", at(7, 9), schema.MachineFact{Machine: "m"}),
 		fact(schema.FactMigrated, plan.MigratedID("cust-0000", 1), "cust-0000", at(8, 1), schema.MigratedFact{Epoch: 1, To: "transit", Downtime: 5 * time.Second, Outside: 6 * time.Second, Predicted: 4 * time.Second, Confidence: "rule"}),
 		fact(schema.FactProbed, plan.ProbedID("cust-0000", 1), "cust-0000", at(8, 2), plan.ProbedFact{Epoch: 1, OK: true}),
@@ -42,8 +39,17 @@ func journey() *report.Report {
 		fact(schema.FactApproval, "approval/x", nasty, at(11, 1), schema.Approval{Gate: "verify.accept[cust-0000]", By: "<b>bob</b>", Evidence: "sha256:" + strings.Repeat("cd", 32), When: at(11, 0), Note: "@all [click](http://x) looked at " + nasty}),
 		fact(schema.FactTrial, "trial/x", "", at(2, 1), schema.TrialFact{Engine: "mariadb", Version: "10.11", Databases: []schema.TriedDatabase{{Name: "shop", Engine: "mariadb", Bytes: 1 << 30, Errors: []string{"table |a| is not known"}}}}),
 	}
+}
+
+// journey is a report of seed's journey after one account moved and came back.
+func journey() *report.Report {
+	at := func(day, hour int) time.Time { return time.Date(2026, 12, day, hour, 0, 0, 0, time.UTC) }
+	p := dated(seed(3))
+	p.Config.Migration.Architecture = "2024"
+	p.Config.Migration.Stays = []schema.Stay{{Account: "old", Action: "archive", Reason: "closed in <March>"}}
+	p.Config.Migration.Residue = []schema.ResidueRule{{Path: "/etc/cron.d/" + nasty, Action: "carry", Reason: "monitoring"}}
 	promised := dated(seed(3))
-	return report.Build(report.Input{Plan: p, Past: plan.Past{Facts: facts}, Inventory: inventory(), Promised: promised, Now: at(12, 8),
+	return report.Build(report.Input{Plan: p, Past: plan.Past{Facts: journeyFacts()}, Inventory: inventory(), Promised: promised, Now: at(12, 8),
 		Run: &report.Run{Who: "ann@laptop", Began: at(11, 22), Ended: at(12, 1), Done: 7, Failed: []report.Failure{{Step: "migrate.warm[x]", Why: "disk full: " + nasty}}}})
 }
 
@@ -155,7 +161,7 @@ func TestReportJSON(t *testing.T) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		t.Error("more than one document")
 	}
-	if r.State != report.UnderWay || r.Downtime.Max != 5*time.Second || r.Downtime.Unknown != 1 || r.Score.Count != 2 || r.Score.Worst != 1 || r.Score.Late != 1 {
+	if r.State != report.UnderWay || r.Downtime.Max != 5*time.Second || r.Downtime.Unknown != 1 || r.Score.N != 2 || r.Score.P95 != 1 {
 		t.Errorf("%+v %+v", r.Downtime, r.Score)
 	}
 	if v := New(io.Discard, io.Discard, Options{}); v.Report(journey(), "pdf") == nil {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ type StatusDocument struct {
 	Steps         int                `json:"steps"`     // that can run now
 	Projected     int                `json:"projected"` // behind gates
 	Facts         []schema.Fact      `json:"facts"`
-	Score         *report.Score      `json:"score,omitempty"`
+	Score         *plan.Scored       `json:"score,omitempty"`
 	Last          *report.Run        `json:"last_run,omitempty"`
 }
 
@@ -101,8 +102,8 @@ func (v *View) next(p *plan.Plan) {
 		if accounts = once(accounts); len(accounts) > 0 {
 			text += ": " + names(accounts, v.most(4))
 		}
-		v.item("", "Next:", v.style.bold, text+". Run stopover apply.", nil)
-		v.appointment(p)
+		v.lead("Next:", v.style.bold, text+". Run stopover apply.")
+		v.appointment(p, s.Phase)
 		return
 	}
 	if x := judge(p, allFindings(p)); x.word == wordNothing || x.word == wordBlocked {
@@ -110,13 +111,13 @@ func (v *View) next(p *plan.Plan) {
 	}
 }
 
-// appointment is the next one of the timetable that has a date.
-func (v *View) appointment(p *plan.Plan) {
+// appointment is the next one of a phase that waits for a window.
+func (v *View) appointment(p *plan.Plan, phase string) {
 	c := clockOf(p.Config)
 	for i := range p.Dates.Timetable {
 		a := &p.Dates.Timetable[i]
-		if a.Begins.After(v.now()) && a.Window != "" {
-			v.item("", "Waits for a window:", v.style.bold, c.moment(a.Begins)+" ("+c.name+"), "+clean(a.What)+", window "+named(a.Window), nil)
+		if a.Begins.After(v.now()) && a.Window != "" && a.Phase == phase {
+			v.lead("Waits until", v.style.bold, c.moment(a.Begins)+" ("+c.name+") for "+windowOf(a.Window)+": "+clean(a.What)+".")
 			return
 		}
 	}
@@ -135,7 +136,7 @@ func (v *View) waitsFor(p *plan.Plan, facts []schema.Fact) {
 		if d := v.now().Sub(since); d >= time.Minute {
 			text += " (" + took(d.Round(time.Minute)) + ")"
 		}
-		v.item("", "Waiting since", nil, text+".", nil)
+		v.lead("Waiting since", plainInk, text+".")
 	}
 }
 
@@ -171,7 +172,7 @@ func (v *View) lastRun(c clock, r *report.Run) {
 		s += ", " + number(int64(n)) + " failed"
 	}
 	v.gap()
-	v.item("", "Last run:", v.style.bold, s+".", nil)
+	v.lead("Last run:", v.style.bold, s+".")
 	switch {
 	case r.Ended.IsZero():
 		v.item("  ", "", nil, "It has not ended: it is still running, or it was stopped hard. Running apply again goes on; begun steps: "+plural(len(r.Open), "step")+".", nil)
@@ -193,15 +194,30 @@ func (v *View) scored(r *report.Report) {
 		return
 	}
 	v.gap()
-	v.item("", "Predictions:", v.style.bold, scoreSentence(r.Score), nil)
+	v.lead("Predictions:", v.style.bold, scoreSentence(r.Score))
 }
 
-func scoreSentence(s *report.Score) string {
-	if s.Count == 1 {
-		return fmt.Sprintf("of 1 move, off by %s.", percent(s.Median))
+func scoreSentence(s *plan.Scored) string {
+	if s.N == 1 {
+		return "of 1 move, " + verdictSentence(&s.Cutovers[0]) + "."
 	}
-	return fmt.Sprintf("of %s, half were off by at most %s, 95 of 100 by at most %s; the worst was %s (%s). %d took longer than predicted.",
-		plural(s.Count, "move"), percent(s.Median), percent(s.Most95), named(s.Of), percent(s.Worst), s.Late)
+	longer, worst := 0, &s.Cutovers[0]
+	for i := range s.Cutovers {
+		c := &s.Cutovers[i]
+		if c.Error < 0 {
+			longer++
+		}
+		if math.Abs(c.Error) > math.Abs(worst.Error) {
+			worst = c
+		}
+	}
+	return fmt.Sprintf("of %s, half were off by at most %s, 95 of 100 by at most %s; %s took longer than predicted. Farthest off: %s.",
+		plural(s.N, "move"), percent(s.Median), percent(s.P95), number(int64(longer)), verdictSentence(worst))
+}
+
+// verdictSentence is one prediction beside what came.
+func verdictSentence(v *plan.Verdict) string {
+	return named(v.Account) + ", " + took(v.Predicted) + " predicted and " + took(v.Measured) + " measured"
 }
 
 func percent(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) }

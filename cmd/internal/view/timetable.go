@@ -84,17 +84,21 @@ func remarks(a *plan.Appointment) string {
 	} else if a.Takes >= time.Second {
 		out = append(out, "takes "+took(a.Takes))
 	}
-	switch a.Window {
-	case "":
-	case "working":
-		out = append(out, "working hours")
-	default:
-		out = append(out, "window "+named(a.Window))
+	if a.Window != "" {
+		out = append(out, windowOf(a.Window))
 	}
 	if a.Waited != "" {
 		out = append(out, "waited for "+clean(a.Waited))
 	}
 	return strings.Join(out, ", ")
+}
+
+// windowOf names a window.
+func windowOf(name string) string {
+	if name == plan.WorkingWindow {
+		return "working hours"
+	}
+	return "window " + named(name)
 }
 
 // daySum is what happens to accounts on one day in one phase; what happens to a

@@ -18,6 +18,8 @@ import (
 	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
+
+	"github.com/stopover/stopover/cmd/internal/format"
 )
 
 // Options of a view.
@@ -190,7 +192,7 @@ func (v *View) document(x any) {
 // FormatVersion is the version of every JSON document and of the stream. Its
 // second number grows when something is added: readers leave out what they do
 // not know. Its first one grows when something changes.
-const FormatVersion = "1.0"
+const FormatVersion = format.Version
 
 // most is how many names are listed in one row.
 func (v *View) most(n int) int {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
@@ -87,6 +88,30 @@ func read(t *testing.T, a *txtar.Archive) *world {
 		}
 	}
 	return w
+}
+
+// TestDocumented: the examples of docs/formats.md are right, and do what they say.
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/formats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```hcl\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("no example")
+	}
+	w := read(t, &txtar.Archive{Files: []txtar.File{{Name: "rules.hcl", Data: []byte(example)},
+		{Name: "inventory.json", Data: []byte(`{"at":"2026-11-23T08:00:00Z","servers":{"client":{"known":true,"accounts":[
+			{"name":"blog","certificates":[{"expires":"2026-12-01T00:00:00Z"}]},{"name":"shop"}]}}}`)}}})
+	w.plan.Downtime.Max = 390 * time.Second
+	if diags := condition.Validate(w.cfg, w.plan); len(diags) > 0 {
+		t.Error(diags)
+	}
+	list, _ := w.evaluate()
+	if len(list) != 2 || list[0].Summary != "A certificate of blog expires within 30 days." || list[1].Summary != "An account would be down for 6m30s." {
+		t.Errorf("%+v", list)
+	}
 }
 
 // rules takes conditions out of HCL as they are written.
