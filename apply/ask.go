@@ -23,9 +23,9 @@ const mostBody = 1 << 20
 
 // Answer is what a probe got.
 type Answer struct {
-	Status   int    `json:"status"`
+	Status   int    `json:"status"` // of HTTP, or of SMTP for the recipient
 	Title    string `json:"title,omitempty"`
-	Contains bool   `json:"contains"` // the text that the probe names is in the body
+	Contains bool   `json:"contains"` // the text that the probe names is in the body; the recipient is accepted
 }
 
 // Ask sends a probe to an address, whatever its URL resolves to, so that the
@@ -33,7 +33,12 @@ type Answer struct {
 // which is asked on the port of the URL. Redirects are not followed: they are
 // the answer. Certificates are not verified: what visitors get is compared
 // before and after, and a certificate is no part of that comparison.
+//
+// A probe for mail is asked of the address on which a server takes mail.
 func Ask(ctx context.Context, p schema.Probe, address string) (Answer, error) {
+	if p.SMTP != "" {
+		return askMail(ctx, p, address)
+	}
 	res, err := get(ctx, p.HTTP, address, nil)
 	if err != nil {
 		return Answer{}, fmt.Errorf("probe %s: %w", schema.QuoteName(p.Name), err)

@@ -103,15 +103,23 @@ func (x *run) claimRounds(ctx context.Context, wanted func(*server) bool) error 
 func (x *run) claimRound(ctx context.Context, wanted func(*server) bool, term *uint64) (same bool, err error) {
 	same = true
 	for _, s := range x.inOrder() {
-		if !s.claimed && !wanted(s) {
+		if !s.claimed && !wanted(s) || s.err != nil {
 			continue
 		}
 		c, err := x.claim(ctx, s, *term)
+		if err != nil && x.onlyTries(s) && !errors.Is(err, providers.ErrSuperseded) {
+			x.leaveOut(s, err)
+			continue
+		}
 		if err != nil {
 			return false, err
 		}
 		if x.migration == "" {
 			x.migration = c.Migration
+		}
+		if c.Migration != "" && c.Migration != x.migration && x.onlyTries(s) {
+			x.leaveOut(s, fmt.Errorf("it belongs to another migration (%s)", c.Migration))
+			continue
 		}
 		if c.Migration != "" && c.Migration != x.migration {
 			return false, &RefusedError{Reason: fmt.Sprintf("server %s belongs to another migration (%s, this is %s)", schema.QuoteName(s.name), c.Migration, x.migration),
@@ -124,6 +132,20 @@ func (x *run) claimRound(ctx context.Context, wanted func(*server) bool, term *u
 		x.mu.Unlock()
 	}
 	return same, nil
+}
+
+// onlyTries says whether nothing but trials of databases needs a server. The
+// journey does not end because that one cannot be had.
+func (x *run) onlyTries(s *server) bool {
+	m := &x.plan.Config.Migration
+	return s.name == m.Trial && s.name != m.Source && s.name != m.Transit
+}
+
+func (x *run) leaveOut(s *server, err error) {
+	x.mu.Lock()
+	s.claimed, s.err = false, err
+	x.mu.Unlock()
+	x.note(nil, fmt.Sprintf("server %s cannot be used for trials: %v", schema.QuoteName(s.name), err))
 }
 
 func (x *run) claim(ctx context.Context, s *server, atLeast uint64) (c providers.Claimed, err error) {

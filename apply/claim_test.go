@@ -2,15 +2,18 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stopover/stopover/apply/state"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/providers"
+	"github.com/stopover/stopover/schema"
 )
 
 func claims(calls []string) []string {
@@ -164,5 +167,50 @@ func TestExitCodes(t *testing.T) {
 	}
 	if s := (&DifferentError{Account: "a b", Differences: strings.Fields("1 2 3 4 5 6 7")}).Error(); !strings.Contains(s, `"a b"`) || !strings.Contains(s, "2 more") {
 		t.Error(s)
+	}
+}
+
+// An account as it was first seen is remembered once, on both sides, in messages
+// that are not too large.
+func TestFirstNames(t *testing.T) {
+	j, m := memoryTrip(t)
+	for i := range 1500 {
+		j.w.add(fmt.Sprintf("a%04d", i))
+	}
+	most := 0
+	p, inv := j.compute(m)
+	at := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i, a := range inv.Servers["client"].Accounts {
+		if i > 0 {
+			a.ID, a.Created = "id-"+a.Name, at
+		}
+	}
+	p.Steps, p.Gates = nil, nil
+	j.w.source.added = func(n int) { most = max(most, n) }
+	if _, err := j.runner(m, inv).Run(context.Background(), p); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, f := range j.w.source.facts {
+		if f.Kind == schema.FactNamed {
+			n++
+		}
+	}
+	if n != 1499 || most > factsAtOnce {
+		t.Errorf("%d facts, at most %d at once", n, most)
+	}
+	var v schema.NamedFact
+	f, ok := j.fact("named/a0007")
+	if !ok || json.Unmarshal(f.Value, &v) != nil || v.ID != "id-a0007" || !v.Created.Equal(at) || f.Account != "a0007" || f.Server != "client" {
+		t.Errorf("%v %s", ok, f.Value)
+	}
+	for _, a := range inv.Servers["client"].Accounts {
+		a.ID = "another"
+	}
+	if _, err := j.runner(m, inv).Run(context.Background(), p); err != nil {
+		t.Fatal(err)
+	}
+	if f, _ := j.fact("named/a0007"); !strings.Contains(string(f.Value), "id-a0007") {
+		t.Errorf("what was first seen has changed: %s", f.Value)
 	}
 }

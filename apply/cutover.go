@@ -62,7 +62,7 @@ func (x *run) cutover(u *unit) error {
 		return x.failed(s, err)
 	}
 	c := &cutover{x: x, u: u, s: s, from: from, to: to, token: x.newToken(from, to),
-		budget: settingsOf(x.plan.Config, s.Account).DowntimeBudget, took: map[plan.ID]plan.Timing{}}
+		budget: settingsOf(x.plan.Config, s.Account, formerNames(x.plan.Config, x.Inventory, s.Account)...).DowntimeBudget, took: map[plan.ID]plan.Timing{}}
 	events := make([]state.Event, len(u.steps))
 	for i := range u.steps {
 		events[i] = state.Event{What: state.Started, Step: u.steps[i].ID, Op: u.steps[i].Op, Token: c.token.String()}
@@ -235,6 +235,9 @@ func (c *cutover) conclude() error {
 		t.parts = c.parts
 	}
 	c.x.note(s, t.watched.sentence())
+	if c.budget > 0 && t.downtime > c.budget {
+		c.x.note(s, fmt.Sprintf("it was down for %s, longer than its budget of %s: the switch was made by then, and is never undone", t.downtime.Round(time.Millisecond), c.budget))
+	}
 	var events []state.Event
 	for _, p := range c.parts {
 		events = append(events, state.Event{What: state.Measured, Step: s.ID, Op: s.Op, Text: p.Name,

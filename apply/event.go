@@ -14,7 +14,7 @@ type What string
 const (
 	Started  What = "started"
 	Progress What = "progress" // Bytes, Total, Items, ItemsTotal, Rate, Left
-	Finished What = "finished" // Bytes, Total, Items, Duration, Downtime
+	Finished What = "finished" // Bytes, Total, Items, Duration, Downtime, Probes
 	Failed   What = "failed"   // Err; Undone: the account is at home and answers
 	Skipped  What = "skipped"  // Text says because of what
 	Waiting  What = "waiting"  // an open gate: Text says who must do what; or a closed window: Text says for whom it opens, Until when
@@ -58,7 +58,8 @@ type Event struct {
 	Downtime          time.Duration
 	Text              string
 	Err               error
-	Undone            bool // Failed: a cutover was given up before its switch
+	Undone            bool          // Failed: a cutover was given up before its switch
+	Probes            []ProbeResult // Finished: of a step that asked probes
 
 	Left  time.Duration // of this step, by its rate; 0: not known. Countdown: how long it will sleep
 	Until time.Time     // Waiting, Countdown: when a window opens; zero: it is not a matter of time

@@ -125,17 +125,20 @@ func (x *run) spreadFacts(ctx context.Context) error {
 	return nil
 }
 
+// factsAtOnce bounds one message to a server: ten thousand accounts have more
+// facts than one can hold.
+const factsAtOnce = 1000
+
 func (x *run) addFacts(ctx context.Context, s *server, facts []schema.Fact) error {
-	if len(facts) == 0 {
-		return nil
-	}
-	err := x.retry(ctx, nil, func(ctx context.Context) error {
-		call, cancel := x.short(ctx)
-		defer cancel()
-		return s.can.Keeper.AddFacts(call, facts)
-	})
-	if err != nil {
-		return fmt.Errorf("keep facts on server %s: %w", schema.QuoteName(s.name), err)
+	for some := range slices.Chunk(facts, factsAtOnce) {
+		err := x.retry(ctx, nil, func(ctx context.Context) error {
+			call, cancel := x.short(ctx)
+			defer cancel()
+			return s.can.Keeper.AddFacts(call, some)
+		})
+		if err != nil {
+			return fmt.Errorf("keep facts on server %s: %w", schema.QuoteName(s.name), err)
+		}
 	}
 	return nil
 }
@@ -194,6 +197,7 @@ func (x *run) firstFacts(ctx context.Context) error {
 	for _, s := range x.inOrder() {
 		facts = append(facts, x.originals(s)...)
 	}
+	facts = append(facts, x.firstNames()...)
 	fresh := facts[:0]
 	for _, f := range facts {
 		if !x.read(f.ID, nil) {
@@ -210,6 +214,32 @@ func (x *run) firstFacts(ctx context.Context) error {
 		return err
 	}
 	return x.spreadFacts(ctx)
+}
+
+// firstNames are the accounts as they are when the migration first sees them, so
+// that one that is renamed or created on the way is noticed. Where a provider
+// says neither an id nor a date there is nothing to remember.
+func (x *run) firstNames() []schema.Fact {
+	if x.Inventory == nil {
+		return nil
+	}
+	found := accountsOf(x.Inventory)
+	var facts []schema.Fact
+	for i := range x.plan.Accounts {
+		p := &x.plan.Accounts[i]
+		a := found[p.Where][p.Name]
+		if a == nil || a.ID == "" && a.Created.IsZero() {
+			continue
+		}
+		id := schema.FactNamed + "/" + escape(p.Name)
+		if x.had(id) {
+			continue
+		}
+		f := x.fact(schema.FactNamed, id, schema.NamedFact{ID: a.ID, Created: a.Created})
+		f.Account, f.Server = p.Name, p.Where
+		facts = append(facts, f)
+	}
+	return facts
 }
 
 // originals are a server's identity and addresses as they were before anything

@@ -554,6 +554,37 @@ func TestBudget(t *testing.T) {
 	j.home()
 }
 
+// The budget counts until the switch is asked for. From then on the account is
+// brought to where it goes, however long that takes: going back would be a
+// second owner.
+func TestBudgetAfterTheSwitch(t *testing.T) {
+	for _, call := range []string{"Commit", "Activate"} {
+		j, _ := memoryTrip(t, "shop")
+		j.config.Migration.Patterns[0].DowntimeBudget = 200 * time.Millisecond
+		j.w.setHook(func(when, _, c, _ string) error {
+			if when == "before" && c == call {
+				time.Sleep(300 * time.Millisecond)
+			}
+			return nil
+		})
+		res, err := j.once(context.Background())
+		a := state1(res, "shop")
+		if ExitCode(err) != ExitWaiting || a.Undone || len(a.Cutovers) != 1 || a.Cutovers[0].Downtime < 300*time.Millisecond || j.w.transit.rec("shop").state != schema.StateActive {
+			t.Errorf("%s: %v %+v", call, err, a)
+		}
+		if !slices.ContainsFunc(j.events, func(e Event) bool {
+			return e.What == Note && strings.Contains(e.Text, "longer than its budget of 200ms")
+		}) {
+			t.Errorf("%s: nobody was told", call)
+		}
+		if slices.ContainsFunc(j.w.calls, func(c string) bool { return strings.HasPrefix(c, "Thaw") }) {
+			t.Errorf("%s: thawed", call)
+		}
+		j.w.setHook(nil)
+		j.home()
+	}
+}
+
 // A freeze that cannot be renewed is given up.
 func TestLeaseLost(t *testing.T) {
 	j, _ := memoryTrip(t, "shop")

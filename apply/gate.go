@@ -33,61 +33,85 @@ type Approver struct {
 	Clock   state.Clock
 }
 
-// Approve closes the open gates that match, with the evidence that a fresh plan
-// shows for them, and returns them. It refuses all of them when one has no
-// evidence yet, or other evidence than was looked at.
+// Outcome is what became of each gate that an approval, or its revocation,
+// could have been about.
+type Outcome struct {
+	Approved []plan.Gate       `json:"approved,omitempty"`
+	Revoked  []schema.Approval `json:"revoked,omitempty"`
+	Left     []LeftOut         `json:"left,omitempty"` // that match, and were left as they are
+}
+
+// LeftOut is a gate that matches and was left as it is.
+type LeftOut struct {
+	Gate plan.ID `json:"gate"`
+	Why  string  `json:"why"` // for people
+}
+
+// isGlob says whether a name of gates may stand for several. Of an id's own
+// characters none is one of these.
+func isGlob(gate string) bool { return strings.ContainsAny(gate, "*?") }
+
+// Approve is ApproveAll for callers that only want to know what was approved.
 func (a *Approver) Approve(ctx context.Context, p *plan.Plan, want Approval) ([]plan.Gate, error) {
-	gates, err := a.matching(p, want.Gate)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range gates {
-		switch {
-		case g.Evidence == "":
-			return nil, &RefusedError{Reason: fmt.Sprintf("gate %s has no evidence yet: there is nothing to approve until what comes before it is done", g.ID)}
-		case want.Evidence != "" && want.Evidence != g.Evidence:
-			return nil, &RefusedError{Reason: fmt.Sprintf("gate %s shows other evidence now (%s) than what was looked at (%s): look again", g.ID, g.Evidence, want.Evidence)}
+	out, err := a.ApproveAll(ctx, p, want)
+	return out.Approved, err
+}
+
+// ApproveAll closes the open gates that match, with the evidence that a fresh
+// plan shows for them. With a glob, gates that cannot be approved now are left
+// with the reason; it is an error if that is all of them. A gate that is named
+// must be approved, or nothing is written.
+func (a *Approver) ApproveAll(ctx context.Context, p *plan.Plan, want Approval) (Outcome, error) {
+	var out Outcome
+	var reasons []error
+	for _, g := range p.Gates {
+		if !matches(want.Gate, g.ID) {
+			continue
 		}
+		if err := approvable(g, want); err != nil {
+			reasons = append(reasons, err)
+			out.Left = append(out.Left, LeftOut{Gate: g.ID, Why: err.Error()})
+			continue
+		}
+		out.Approved = append(out.Approved, g)
+	}
+	switch {
+	case len(out.Approved) > 0:
+	case len(reasons) == 0:
+		return Outcome{}, &RefusedError{Reason: fmt.Sprintf("no gate that waits matches %q: see the gates with status", want.Gate)}
+	case len(reasons) == 1 || !isGlob(want.Gate):
+		return Outcome{Left: out.Left}, reasons[0]
+	default:
+		return Outcome{Left: out.Left}, &RefusedError{Reason: fmt.Sprintf("none of the %s that match %q can be approved now", count(len(reasons), "gate"), want.Gate)}
 	}
 	known, err := a.facts(ctx)
 	if err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	var facts []schema.Fact
-	for _, g := range gates {
+	for _, g := range out.Approved {
 		f, err := a.approval(g, want, known)
 		if err != nil {
-			return nil, err
+			return Outcome{}, err
 		}
 		facts = append(facts, f)
 	}
-	return gates, a.write(ctx, facts)
+	return out, a.write(ctx, facts)
 }
 
-// matching are the gates of a plan that can be approved now and match a glob.
-func (a *Approver) matching(p *plan.Plan, glob string) ([]plan.Gate, error) {
-	var gates, closed []plan.Gate
-	for _, g := range p.Gates {
-		switch {
-		case !matches(glob, g.ID):
-		case g.Closed == "":
-			gates = append(gates, g)
-		default:
-			closed = append(closed, g)
-		}
-	}
-	open := slices.DeleteFunc(slices.Clone(gates), func(g plan.Gate) bool { return !g.Open })
+// approvable says why a gate cannot be approved now, or nil.
+func approvable(g plan.Gate, want Approval) error {
 	switch {
-	case len(gates) == 0 && len(closed) > 0:
-		return nil, &RefusedError{Reason: fmt.Sprintf("gate %s is closed already: %s", closed[0].ID, closed[0].Closed)}
-	case len(gates) == 0:
-		return nil, &RefusedError{Reason: fmt.Sprintf("no gate that waits matches %q: see the gates with status", glob)}
-	case len(open) == 0 && !strings.ContainsAny(glob, "*?"):
-		return nil, &RefusedError{Reason: fmt.Sprintf("gate %s is not open yet: there is nothing to approve until what comes before it is done", gates[0].ID)}
-	case len(open) == 0:
-		return nil, &RefusedError{Reason: fmt.Sprintf("none of the %s that match %q is open yet", count(len(gates), "gate"), glob)}
+	case g.Closed != "":
+		return &RefusedError{Reason: fmt.Sprintf("gate %s is closed already: %s", g.ID, g.Closed)}
+	case !g.Open:
+		return &RefusedError{Reason: fmt.Sprintf("gate %s is not open yet: there is nothing to approve until what comes before it is done", g.ID)}
+	case g.Evidence == "":
+		return &RefusedError{Reason: fmt.Sprintf("gate %s has no evidence yet: there is nothing to approve until what comes before it is done", g.ID)}
+	case want.Evidence != "" && want.Evidence != g.Evidence:
+		return &RefusedError{Reason: fmt.Sprintf("gate %s shows other evidence now (%s) than what was looked at (%s): look again", g.ID, g.Evidence, want.Evidence)}
 	}
-	return open, nil
+	return nil
 }
 
 func matches(glob string, id plan.ID) bool { return glob == string(id) || plan.Glob(glob, string(id)) }
@@ -118,31 +142,46 @@ func revoked(facts []schema.Fact, id string) bool {
 	return slices.ContainsFunc(facts, func(f schema.Fact) bool { return f.ID == id && f.Revoked })
 }
 
-// Revoke takes away the approvals of the gates that match, and returns them. A
-// gate that a fresh plan does not have any more was passed: what its approval
-// allowed is done, and rolling that back is a plan of its own.
+// Revoke is RevokeAll for callers that only want to know what was taken away.
 func (a *Approver) Revoke(ctx context.Context, p *plan.Plan, glob, by string) ([]schema.Approval, error) {
+	out, err := a.RevokeAll(ctx, p, glob, by)
+	return out.Revoked, err
+}
+
+// RevokeAll takes away the approvals of the gates that match. A gate that a
+// fresh plan does not have any more was passed: what its approval allowed is
+// done, and rolling that back is a plan of its own. With a glob such gates are
+// left with the reason; it is an error if that is all.
+func (a *Approver) RevokeAll(ctx context.Context, p *plan.Plan, glob, by string) (Outcome, error) {
 	known, err := a.facts(ctx)
 	if err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
+	var out Outcome
 	var gone []schema.Fact
-	var taken []schema.Approval
+	gates := make(map[string]bool, len(p.Gates))
+	for _, g := range p.Gates {
+		gates[string(g.ID)] = true
+	}
 	for _, f := range known {
 		var v schema.Approval
 		if f.Kind != schema.FactApproval || f.Revoked || json.Unmarshal(f.Value, &v) != nil || !matches(glob, plan.ID(v.Gate)) {
 			continue
 		}
-		if !slices.ContainsFunc(p.Gates, func(g plan.Gate) bool { return string(g.ID) == v.Gate }) {
-			return nil, &RefusedError{Reason: fmt.Sprintf("the approval of %s was used already; going back is a rollback, not a revocation", v.Gate)}
+		if !gates[v.Gate] {
+			out.Left = append(out.Left, LeftOut{Gate: plan.ID(v.Gate), Why: fmt.Sprintf("the approval of %s was used already; going back is a rollback, not a revocation", v.Gate)})
+			continue
 		}
 		f.Revoked, f.By, f.At = true, by, a.now()
-		gone, taken = append(gone, f), append(taken, v)
+		gone, out.Revoked = append(gone, f), append(out.Revoked, v)
 	}
-	if len(gone) == 0 {
-		return nil, &RefusedError{Reason: fmt.Sprintf("no approval matches %q", glob)}
+	switch {
+	case len(gone) > 0:
+		return out, a.write(ctx, gone)
+	case len(out.Left) > 0:
+		return out, &RefusedError{Reason: out.Left[0].Why}
 	}
-	return taken, a.write(ctx, gone)
+	return out, &RefusedError{Reason: fmt.Sprintf("no approval matches %q", glob)}
 }
 
 // facts is what the store and the servers remember.

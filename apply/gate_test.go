@@ -122,3 +122,58 @@ func TestRevoke(t *testing.T) {
 		t.Errorf("take away what was used: %v", err)
 	}
 }
+
+// In bulk, what can be approved is approved, and of the rest the reason is said.
+func TestApproveInBulk(t *testing.T) {
+	j, m, a := verified(t, "blog", "shop", "a*b")
+	p, _ := j.compute(m)
+	if _, err := a.Approve(context.Background(), p, Approval{Gate: "verify.accept[blog]", By: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	p, _ = j.compute(m)
+	for i := range p.Gates {
+		if p.Gates[i].ID == "verify.accept[shop]" {
+			p.Gates[i].Evidence = ""
+		}
+	}
+	at := time.Now().Add(-time.Hour).UTC()
+	out, err := a.ApproveAll(context.Background(), p, Approval{Gate: "verify.accept[*]", By: "bob", At: at})
+	if err != nil || len(out.Approved) != 1 || out.Approved[0].ID != "verify.accept[a%2Ab]" {
+		t.Fatalf("%+v %v", out, err)
+	}
+	why := map[string]string{}
+	for _, l := range out.Left {
+		why[string(l.Gate)] = l.Why
+	}
+	if len(why) != 2 || !strings.Contains(why["verify.accept[blog]"], "closed already: approved by ann") || !strings.Contains(why["verify.accept[shop]"], "no evidence yet") {
+		t.Errorf("%v", why)
+	}
+	p, _ = j.compute(m)
+	f, ok := j.fact(plan.ApprovalID("verify.accept[a%2Ab]", out.Approved[0].Evidence))
+	if !ok || !f.At.Equal(at) || f.By != "bob" || f.Account != "a*b" {
+		t.Errorf("%+v", f)
+	}
+	// Evidence that was looked at belongs to one gate.
+	g := p.Gate("verify.accept[shop]")
+	out, err = a.ApproveAll(context.Background(), p, Approval{Gate: "verify.accept[*]", By: "bob", Evidence: g.Evidence})
+	if err != nil || len(out.Approved) != 1 || out.Approved[0].ID != g.ID {
+		t.Errorf("%+v %v", out, err)
+	}
+	p, _ = j.compute(m)
+	out, err = a.ApproveAll(context.Background(), p, Approval{Gate: "verify.accept[*]", By: "bob"})
+	if ExitCode(err) != ExitRefused || len(out.Approved) != 0 || len(out.Left) != 3 || !strings.Contains(err.Error(), "none of the 3 gates") {
+		t.Errorf("%+v %v", out, err)
+	}
+	// Those that were used stay; the others are taken away.
+	var gates []plan.Gate
+	for _, g := range p.Gates {
+		if g.ID != "verify.accept[blog]" {
+			gates = append(gates, g)
+		}
+	}
+	p.Gates = gates
+	out, err = a.RevokeAll(context.Background(), p, "verify.accept[*]", "eve")
+	if err != nil || len(out.Revoked) != 2 || len(out.Left) != 1 || !strings.Contains(out.Left[0].Why, "verify.accept[blog] was used already") {
+		t.Errorf("%+v %v", out, err)
+	}
+}

@@ -16,6 +16,7 @@ type done struct {
 	sent  int64 // bytes that travelled for it
 	items int64
 	notes []string
+	asked []ProbeResult // what probes answered
 }
 
 // performer does one op: a step of its own, a part of a cutover, or nobody's.
@@ -37,6 +38,7 @@ type performer struct {
 // it. A test ranges over plan.Ops, so that none is forgotten.
 func performerOf(op plan.Op) (performer, bool) {
 	p, ok := map[plan.Op]performer{
+		plan.OpTrial:           {step: (*run).try, gentle: true},
 		plan.OpBaseline:        {step: (*run).recordBaseline, gentle: true},
 		plan.OpRemoveRuntime:   {step: (*run).removeRuntime},
 		plan.OpProbeReady:      {step: (*run).probeReady, gentle: true},
@@ -102,6 +104,7 @@ func (x *run) perform(u *unit) error {
 	if err != nil {
 		return x.failed(s, err)
 	}
+	u.asked = d.asked
 	return x.succeeded(s, d, timingOf(s, d, x.since(began)))
 }
 
@@ -128,6 +131,7 @@ func (x *run) succeeded(s *plan.Step, d done, t plan.Timing) error {
 	x.tally.over(*s)
 	e := about(Finished, s)
 	e.Bytes, e.Total, e.Items, e.Duration, e.Downtime = d.sent, d.bytes, d.items, t.Duration, t.Downtime
+	e.Probes = d.asked
 	x.tell(e)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/stopover/stopover/plan"
@@ -23,6 +24,9 @@ type ProbeResult struct {
 // CompareProbe puts an answer beside its baseline. Without a baseline only what
 // the probe itself demands counts.
 func CompareProbe(p schema.Probe, base *schema.BaselineFact, a Answer) ProbeResult {
+	if p.SMTP != "" {
+		return compareMail(p, a)
+	}
 	var why []string
 	status := p.Status
 	if status == 0 && base != nil {
@@ -46,9 +50,14 @@ func CompareProbe(p schema.Probe, base *schema.BaselineFact, a Answer) ProbeResu
 // Probes are an account's probes: its own, or one of its first domain, called
 // home. An account without either has none.
 func Probes(c *schema.Config, inv *schema.Inventory, account string) []schema.Probe {
-	if own := settingsOf(c, account).Probes; len(own) > 0 {
+	if own := settingsOf(c, account, formerNames(c, inv, account)...).Probes; len(own) > 0 {
 		return own
 	}
+	return homeProbe(c, inv, account)
+}
+
+// homeProbe asks for the front page of an account's first domain.
+func homeProbe(c *schema.Config, inv *schema.Inventory, account string) []schema.Probe {
 	if inv == nil {
 		return nil
 	}
@@ -80,6 +89,30 @@ func (x *run) front(ctx context.Context, s *server) (string, error) {
 	return "", fmt.Errorf("nothing says at which address the sites of server %s answer", schema.QuoteName(s.name))
 }
 
+// place is where a probe is asked on a server.
+func (x *run) place(ctx context.Context, s *server, p schema.Probe) (string, error) {
+	if p.SMTP != "" {
+		return x.mailFront(ctx, s)
+	}
+	return x.front(ctx, s)
+}
+
+// mailFront is the address on which a server takes mail itself, as its survey
+// says. One that came up after the plan was made is surveyed for it.
+func (x *run) mailFront(ctx context.Context, s *server) (string, error) {
+	found := s.found
+	if found == nil || found.SMTP == "" {
+		var err error
+		if found, err = s.look(ctx); err != nil {
+			return "", fmt.Errorf("look where server %s takes mail: %w", schema.QuoteName(s.name), err)
+		}
+	}
+	if found.SMTP == "" {
+		return "", fmt.Errorf("nothing says at which address server %s takes mail: its provider cannot be probed for mail; remove the probe", schema.QuoteName(s.name))
+	}
+	return found.SMTP, nil
+}
+
 // recordBaseline writes down what the probes of an account answer before
 // anything is moved.
 func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
@@ -87,15 +120,15 @@ func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
-	address, err := x.front(ctx, on)
-	if err != nil {
-		return done{}, err
-	}
+	var d done
 	var facts []schema.Fact
 	for _, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
-		a, err := Ask(ctx, p, address)
+		a, err := x.ask(ctx, on, p)
 		if err != nil {
 			return done{}, err
+		}
+		if r := compareMail(p, a); p.SMTP != "" && !r.OK {
+			return done{}, fmt.Errorf("probe %s of %s: %s: mend the mailbox or the probe before anything moves", schema.QuoteName(p.Name), schema.QuoteName(s.Account), r.Why)
 		}
 		if p.Status != 0 && a.Status != p.Status {
 			return done{}, fmt.Errorf("probe %s of %s: status %d, and the configuration says %d: mend the site or the probe before anything moves",
@@ -105,7 +138,12 @@ func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
 			return done{}, fmt.Errorf("probe %s of %s: %q is not on the page: mend the site or the probe before anything moves",
 				schema.QuoteName(p.Name), schema.QuoteName(s.Account), p.Contains)
 		}
-		f := x.fact(schema.FactBaseline, plan.BaselineID(s.Account, p.Name),
+		id := plan.BaselineID(s.Account, p.Name)
+		if s.Method == plan.MethodRecord { // an intended change: it replaces the one before
+			id = x.again(id)
+		}
+		d.asked = append(d.asked, ProbeResult{Probe: p.Name, Answer: a, OK: true})
+		f := x.fact(schema.FactBaseline, id,
 			schema.BaselineFact{Probe: p.Name, Status: a.Status, Title: a.Title, Contains: a.Contains})
 		f.Account, f.Server = s.Account, on.name
 		facts = append(facts, f)
@@ -113,7 +151,8 @@ func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
 	if len(facts) == 0 {
 		return done{notes: []string{schema.QuoteName(s.Account) + " has no domain and no probe: nothing to record"}}, nil
 	}
-	return done{items: int64(len(facts))}, x.remember(facts...)
+	d.items = int64(len(facts))
+	return d, x.remember(facts...)
 }
 
 // probeReady probes an account again now that runtimes are gone from its
@@ -130,7 +169,7 @@ func (x *run) probeReady(ctx context.Context, s *plan.Step) (done, error) {
 	}
 	f := x.fact(schema.FactPrepared, plan.PreparedID(s.Account), probed(s, results))
 	f.Account, f.Server = s.Account, s.Server
-	return done{items: int64(len(results))}, x.remember(f)
+	return done{items: int64(len(results)), asked: results}, x.remember(f)
 }
 
 // probe asks an account at its new place and writes down what it answered. An
@@ -140,7 +179,7 @@ func (x *run) probe(ctx context.Context, s *plan.Step) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
-	d := done{items: int64(len(results))}
+	d := done{items: int64(len(results)), asked: results}
 	for _, r := range results {
 		if !r.OK {
 			d.notes = append(d.notes, fmt.Sprintf("probe %s of %s differs from its baseline: %s", schema.QuoteName(r.Probe), schema.QuoteName(s.Account), r.Why))
@@ -149,7 +188,14 @@ func (x *run) probe(ctx context.Context, s *plan.Step) (done, error) {
 	if len(results) == 0 {
 		d.notes = append(d.notes, schema.QuoteName(s.Account)+" has no domain and no probe: nobody asked whether it answers")
 	}
-	f := x.fact(schema.FactProbed, plan.ProbedID(s.Account, s.Epoch), probed(s, results))
+	id := plan.ProbedID(s.Account, s.Epoch)
+	switch s.Method {
+	case plan.MethodLook:
+		return d, nil
+	case plan.MethodRecord: // of several answers the newest count
+		id = x.again(id)
+	}
+	f := x.fact(schema.FactProbed, id, probed(s, results))
 	f.Account, f.Server = s.Account, s.Server
 	return d, x.remember(f)
 }
@@ -170,14 +216,10 @@ func (x *run) askAll(ctx context.Context, s *plan.Step) ([]ProbeResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, err := x.front(ctx, on)
-	if err != nil {
-		return nil, err
-	}
 	began := x.clock.Now()
 	pauses := x.settings.pauses()
 	for {
-		results, err := x.askOnce(ctx, s, address)
+		results, err := x.askOnce(ctx, s, on)
 		if err == nil && allOK(results) || x.since(began) >= x.settings.Settle || ctx.Err() != nil {
 			return results, err
 		}
@@ -196,19 +238,61 @@ func allOK(results []ProbeResult) bool {
 	return true
 }
 
-func (x *run) askOnce(ctx context.Context, s *plan.Step, address string) ([]ProbeResult, error) {
+func (x *run) ask(ctx context.Context, on *server, p schema.Probe) (Answer, error) {
+	address, err := x.place(ctx, on, p)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Ask(ctx, p, address)
+}
+
+func (x *run) askOnce(ctx context.Context, s *plan.Step, on *server) ([]ProbeResult, error) {
 	var results []ProbeResult
 	for _, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
-		a, err := Ask(ctx, p, address)
+		a, err := x.ask(ctx, on, p)
 		if err != nil {
 			return nil, err
 		}
-		var base *schema.BaselineFact
-		var b schema.BaselineFact
-		if x.read(plan.BaselineID(s.Account, p.Name), &b) {
-			base = &b
-		}
-		results = append(results, CompareProbe(p, base, a))
+		results = append(results, CompareProbe(p, x.baseline(s.Account, p.Name), a))
 	}
 	return results, nil
+}
+
+// baseline is what a probe has to answer: what was recorded last, under the
+// account's name or else one that it had before; nil: nothing.
+func (x *run) baseline(account, probe string) *schema.BaselineFact {
+	for _, name := range append([]string{account}, formerNames(x.plan.Config, x.Inventory, account)...) {
+		first := plan.BaselineID(name, probe)
+		var base *schema.BaselineFact
+		for n, id := 1, first; x.had(id); {
+			b := &schema.BaselineFact{}
+			if x.read(id, b) {
+				base = b
+			}
+			n++
+			id = first + "/" + strconv.Itoa(n)
+		}
+		if base != nil {
+			return base
+		}
+	}
+	return nil
+}
+
+// again is the id of the next fact of a row whose first one has no number:
+// first, first/2, first/3.
+func (x *run) again(first string) string {
+	id := first
+	for n := 2; x.had(id); n++ {
+		id = first + "/" + strconv.Itoa(n)
+	}
+	return id
+}
+
+// had says whether there is or was a fact of that id.
+func (x *run) had(id string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	_, ok := x.facts[id]
+	return ok
 }

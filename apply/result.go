@@ -31,7 +31,10 @@ type AccountResult struct {
 	Why      string    `json:"why,omitempty"`
 	Undone   bool      `json:"undone,omitempty"` // a cutover was given up before its switch
 	Cutovers []Cutover `json:"cutovers,omitempty"`
-	Err      error     `json:"-"`
+	// Probes are what the account's probes answered in this run, beside their
+	// baselines; the last time, if they were asked more than once.
+	Probes []ProbeResult `json:"probes,omitempty"`
+	Err    error         `json:"-"`
 }
 
 // Cutover is one switch of an account that this run did, as measured.
@@ -100,6 +103,9 @@ func (a *AccountResult) add(u *unit) {
 	if u.first().Group != "" && u.state == unitDone {
 		a.Cutovers = append(a.Cutovers, Cutover{Group: u.first().Group, To: u.first().To, Downtime: u.timing.downtime,
 			Outside: u.timing.outside, Watched: u.timing.watched, Parts: u.timing.parts})
+	}
+	if len(u.asked) > 0 {
+		a.Probes = u.asked
 	}
 	if a.State != AccountDone && a.State != AccountWaiting {
 		return

@@ -20,6 +20,7 @@ type unit struct {
 	after  []int  // units, by index
 	cut    int    // of a warm pass: the cutover that it is for, by index; 0: none, for none comes first
 	timing cutTiming
+	asked  []ProbeResult
 }
 
 type unitState int

@@ -53,13 +53,7 @@ func newSizes(known []plan.Measured, p *plan.Plan, inv *schema.Inventory, at tim
 			seen[name] = last{m.At, size, seen[name].n + 1}
 		}
 	}
-	found := map[string]map[string]*schema.FoundAccount{}
-	for server, f := range inv.Servers {
-		found[server] = make(map[string]*schema.FoundAccount, len(f.Accounts))
-		for _, a := range f.Accounts {
-			found[server][a.Name] = a
-		}
-	}
+	found := accountsOf(inv)
 	out := plan.Measured{At: at, Accounts: map[string]plan.Size{}}
 	for i := range p.Accounts {
 		name := p.Accounts[i].Name
@@ -82,4 +76,19 @@ func newSizes(known []plan.Measured, p *plan.Plan, inv *schema.Inventory, at tim
 		}
 	}
 	return out
+}
+
+// accountsOf is what was found, by server and by name.
+func accountsOf(inv *schema.Inventory) map[string]map[string]*schema.FoundAccount {
+	found := make(map[string]map[string]*schema.FoundAccount, len(inv.Servers))
+	for server, f := range inv.Servers {
+		if f == nil {
+			continue
+		}
+		found[server] = make(map[string]*schema.FoundAccount, len(f.Accounts))
+		for _, a := range f.Accounts {
+			found[server][a.Name] = a
+		}
+	}
+	return found
 }

@@ -54,7 +54,10 @@ type watcher struct {
 // one after a wait.
 func (x *run) watch(account string) *watcher {
 	w := &watcher{x: x, done: make(chan struct{}), ended: make(chan struct{}), fresh: make(chan struct{}, 1)}
-	probes := Probes(x.plan.Config, x.Inventory, account)
+	probes := slices.DeleteFunc(slices.Clone(Probes(x.plan.Config, x.Inventory, account)), func(p schema.Probe) bool { return p.HTTP == "" })
+	if len(probes) == 0 {
+		probes = homeProbe(x.plan.Config, x.Inventory, account)
+	}
 	address := x.publicAddress()
 	switch {
 	case len(probes) == 0:

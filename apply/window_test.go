@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -22,9 +23,8 @@ type jumpClock struct {
 }
 
 type alarm struct {
-	due  time.Time
-	c    chan time.Time
-	gone bool
+	due time.Time
+	c   chan time.Time
 }
 
 func clockAt(t *testing.T, at string) *jumpClock {
@@ -130,15 +130,15 @@ func TestWindowClosed(t *testing.T) {
 		t.Error("no event says when the window opens")
 	}
 	p, _ := j.compute(m)
-	if Ready(p, c.Now()) || !Runnable(p) {
-		t.Errorf("ready %v, runnable %v", Ready(p, c.Now()), Runnable(p))
+	if r := Ready(p, c.Now()); len(r) > 0 || !Runnable(p) {
+		t.Errorf("ready %v, runnable %v", r, Runnable(p))
 	}
 	if now := Waits(p, c.Now()); now == nil || len(now.Windows) != 1 || len(now.Gates) != 1 {
 		t.Errorf("%+v", now)
 	}
 	c.jump(13*time.Hour + 30*time.Minute)
-	if !Ready(p, c.Now()) {
-		t.Error("the window is open and nothing is ready")
+	if r := Ready(p, c.Now()); !slices.Equal(r, []plan.ID{"migrate.warm[shop]@0"}) {
+		t.Errorf("the window is open; ready is %v", r)
 	}
 	if _, err := j.once(context.Background()); ExitCode(err) != ExitWaiting || on(j.w, "shop") != "transit" {
 		t.Errorf("%v, shop is on %s", err, on(j.w, "shop"))
@@ -312,6 +312,26 @@ func TestWindowsThatNeverMeet(t *testing.T) {
 		got := w.Windows[0]
 		if got.Never != (c.opens == "") || !got.Never && got.Opens.Format(time.RFC3339) != c.opens {
 			t.Errorf("%v: %+v", c, got)
+		}
+	}
+}
+
+// Ten thousand accounts that wait for the same night.
+func BenchmarkReady(b *testing.B) {
+	p := &plan.Plan{Config: &schema.Config{Windows: []schema.Window{{Name: "night", Days: []string{"sat"}, From: "01:00", To: "05:00", Timezone: "Europe/Paris"}}}}
+	for i := range 10000 {
+		name := fmt.Sprintf("a%05d", i)
+		p.Steps = append(p.Steps,
+			plan.Step{ID: plan.ID("migrate.warm[" + name + "]@0"), Op: plan.OpWarm, Account: name, Phase: "migrate"},
+			plan.Step{ID: plan.ID("migrate.freeze[" + name + "]@0"), Op: plan.OpFreeze, Account: name, Phase: "migrate", Group: "g" + name,
+				After: []plan.ID{plan.ID("migrate.warm[" + name + "]@0")}, Windows: []string{"night"},
+				Estimate: plan.Estimate{Downtime: time.Duration(i) * time.Millisecond}})
+	}
+	at := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := Ready(p, at); len(r) > 0 {
+			b.Fatal(r[0])
 		}
 	}
 }

@@ -61,9 +61,12 @@ type machine struct {
 	residue   []schema.Residue
 	front     *httptest.Server
 	frontHost string
-	status    int // that sites answer with
-	different int // comparisons that will still find a difference
-	lateWord  int // polls that the origin does not answer yet
+	smtp      string
+	added     func(facts int)        // sees how many come at once; may be nil
+	status    int                    // that sites answer with
+	different int                    // comparisons that will still find a difference
+	lateWord  int                    // polls that the origin does not answer yet
+	tried     []schema.TriedDatabase // what a trial finds
 }
 
 type record struct {
@@ -302,7 +305,7 @@ func (w *world) serve(m *machine, rw http.ResponseWriter, r *http.Request) {
 func (m *machine) Close() error { return nil }
 
 func (m *machine) Abilities() providers.Abilities {
-	return providers.Abilities{Owner: m, Copier: m, Machine: m, Runtimes: m, Keeper: m, Disposer: m}
+	return providers.Abilities{Owner: m, Copier: m, Machine: m, Runtimes: m, Keeper: m, Disposer: m, Trier: m}
 }
 
 func (m *machine) Survey(ctx context.Context, _ providers.SurveyOptions) (*schema.FoundServer, error) {
@@ -315,7 +318,7 @@ func (m *machine) found() *schema.FoundServer {
 	f := &schema.FoundServer{Name: m.name, Presence: schema.Present, Provider: "memory", Machine: m.id, Known: m.known,
 		Addresses: slices.Clone(m.addresses), Listening: slices.Clone(m.listening), Runtimes: slices.Clone(m.runtimes), Removed: slices.Clone(m.removed),
 		Lineage: slices.Clone(m.lineage), Claim: schema.Claim{Term: m.term, Migration: m.migration, Name: m.migName, Holder: m.holder},
-		Can: map[schema.Capability]bool{}, Residue: slices.Clone(m.residue), Facts: slices.Clone(m.facts), FreeBytes: 1 << 40, FreeInodes: 1 << 30}
+		Can: map[schema.Capability]bool{}, Residue: slices.Clone(m.residue), Facts: slices.Clone(m.facts), FreeBytes: 1 << 40, FreeInodes: 1 << 30, SMTP: m.smtp}
 	for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
 		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts} {
 		f.Can[c] = true
@@ -655,6 +658,17 @@ func (m *machine) CloseOrigin(ctx context.Context, account string) error {
 	return m.do(ctx, "CloseOrigin", account, func() error { return nil })
 }
 
+func (m *machine) Try(ctx context.Context, term uint64, o providers.Origin, progress func(providers.Progress)) (f schema.TrialFact, err error) {
+	err = m.do(ctx, "Try", o.Account, func() error {
+		f = schema.TrialFact{Server: m.id, Engine: "sqlite", Version: "3", Databases: slices.Clone(m.tried)}
+		return m.current(term)
+	})
+	if err == nil {
+		progress(providers.Progress{Bytes: 5, BytesTotal: 5})
+	}
+	return f, err
+}
+
 // ---- providers.Machine, Runtimes, FactKeeper, Disposer ----
 
 func (m *machine) Provision(ctx context.Context, _ *schema.FoundServer, _ schema.Architecture) error {
@@ -670,7 +684,7 @@ func (m *machine) Reinstall(ctx context.Context, term uint64, seal uint64, id st
 			return no("reinstall of machine %s with seal %d", id, seal)
 		}
 		n := m.w.machine(m.name)
-		n.front, n.frontHost, n.addresses, n.present = m.front, m.frontHost, m.addresses, true
+		n.front, n.frontHost, n.addresses, n.present, n.smtp = m.front, m.frontHost, m.addresses, true, m.smtp
 		*m = *n
 		return nil
 	})
@@ -766,7 +780,13 @@ func (m *machine) RestoreRuntime(ctx context.Context, term uint64, r schema.Runt
 }
 
 func (m *machine) AddFacts(ctx context.Context, facts []schema.Fact) error {
-	return m.do(ctx, "AddFacts", "", func() error { m.facts = schema.UnionFacts(m.facts, facts); return nil })
+	return m.do(ctx, "AddFacts", "", func() error {
+		if m.added != nil {
+			m.added(len(facts))
+		}
+		m.facts = schema.UnionFacts(m.facts, facts)
+		return nil
+	})
 }
 
 func (m *machine) Facts(ctx context.Context) (facts []schema.Fact, err error) {

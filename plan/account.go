@@ -41,6 +41,7 @@ type account struct {
 	real    uint64               // epoch as surveyed
 	parts   []string
 	cut     time.Duration // predicted outage of one cutover
+	share   share         // the same, by its steps
 	outage  time.Duration // of all cutovers that are left
 
 	side     side
@@ -54,6 +55,8 @@ type account struct {
 	accepted bool   // acceptance on transit is closed, or laid out
 	home     bool   // acceptance at home is closed, or laid out
 	ready    bool   // prepared, or laid out
+
+	trialWaived bool // all databases that failed their trial may move nevertheless
 }
 
 // node is a step, or a gate, that another one comes after. held: nothing behind
@@ -67,16 +70,19 @@ type node struct {
 // pattern matches on either server or in what is remembered, and sorts them.
 func (b *builder) collect() {
 	b.s.index, b.t.index = indexAccounts(b.s.found), indexAccounts(b.t.found)
+	b.follow()
 	b.stay = map[string]*schema.Stay{}
 	for i := range b.mig.Stays {
-		b.stay[b.mig.Stays[i].Account] = &b.mig.Stays[i]
+		b.stay[b.renamed.current(b.mig.Stays[i].Account)] = &b.mig.Stays[i]
 	}
 	b.byName = make(map[string]*account, len(b.s.index)+len(b.mig.Accounts))
 	for i := range b.mig.Accounts {
 		c := &b.mig.Accounts[i]
-		if b.byName[c.Name] == nil {
-			b.join(c.Name, escape(c.Name), c, true)
+		name := b.renamed.current(c.Name)
+		if b.byName[name] != nil || b.closed0(name) {
+			continue
 		}
+		b.join(name, escape(name), c, true)
 	}
 	b.matchPatterns()
 	b.order()
@@ -117,11 +123,16 @@ func (b *builder) onTransit(name string) bool {
 	return b.holds(t) && (owns(t) || t.State == schema.StatePrepared && s.State == schema.StateMoved)
 }
 
+// closed0 says whether an account was closed on purpose and is really nowhere.
+func (b *builder) closed0(name string) bool {
+	return b.s.index[name] == nil && b.t.index[name] == nil && b.gone(name)
+}
+
 // pattern returns what the first pattern that matches says of an account.
 func (b *builder) pattern(name, esc string) *schema.Account {
 	for i := range b.mig.Patterns {
 		p := &b.mig.Patterns[i]
-		if picks(p.Include, name, esc) && !picks(p.Exclude, name, esc) {
+		if b.renamed.picks(p.Include, name, esc) && !b.renamed.picks(p.Exclude, name, esc) {
 			return &b.patternConf[i]
 		}
 	}
@@ -133,9 +144,9 @@ func (b *builder) join(name, esc string, conf *schema.Account, named bool) {
 	if f := b.t.index[name]; f != nil {
 		a.t = f
 	}
-	a.picked = len(b.in.Goal.Accounts) == 0 || picks(b.in.Goal.Accounts, name, esc)
+	a.picked = len(b.in.Goal.Accounts) == 0 || b.renamed.picks(b.in.Goal.Accounts, name, esc)
 	if b.back {
-		a.picked = picks(b.in.Goal.Rollback, name, esc)
+		a.picked = b.renamed.picks(b.in.Goal.Rollback, name, esc)
 	}
 	b.byName[name] = a
 	b.accounts = append(b.accounts, a)
@@ -161,7 +172,11 @@ func (b *builder) names() []string {
 		out = append(out, b.past.accounts...)
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	out = slices.Compact(out)
+	if len(b.mig.Removed) > 0 {
+		out = slices.DeleteFunc(out, b.closed0)
+	}
+	return out
 }
 
 // holds says whether a record is this migration's own.
@@ -198,7 +213,7 @@ func (b *builder) order() {
 	var ready byName
 	for _, a := range b.accounts {
 		for _, name := range a.conf.After {
-			if o := b.byName[name]; o != nil {
+			if o := b.accountOf(name); o != nil {
 				waits[a]++
 				before[o] = append(before[o], a)
 			}

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+
+	"github.com/stopover/stopover/schema"
 )
 
 // checkCapacity stops the accounts that do not fit on the server that they go
@@ -11,7 +13,9 @@ func (b *builder) checkCapacity() {
 	if b.reinstalled {
 		from, to = sideTransit, b.s
 	}
-	if !to.present || to.found.FreeBytes == 0 && to.found.FreeInodes == 0 {
+	knowsBytes := to.found.FreeBytes > 0 || to.found.TotalBytes > 0
+	knowsInodes := to.found.FreeInodes > 0 || to.found.TotalInodes > 0
+	if !to.present || !knowsBytes && !knowsInodes {
 		return // nobody said
 	}
 	bytes, inodes := to.found.FreeBytes, to.found.FreeInodes
@@ -23,7 +27,7 @@ func (b *builder) checkCapacity() {
 		}
 		n, i := needs(a, to)
 		needBytes, needInodes = needBytes+n, needInodes+i
-		if n > bytes || to.found.FreeInodes > 0 && i > inodes {
+		if knowsBytes && n > bytes || knowsInodes && i > inodes {
 			out = append(out, a)
 			continue
 		}
@@ -44,12 +48,19 @@ func (b *builder) checkCapacity() {
 
 // needs is what a copy of the account still takes on a server.
 func needs(a *account, to *place) (bytes, inodes int64) {
-	bytes, inodes = a.live.Bytes(), a.live.Files.Entries+a.live.Mail.Messages
+	bytes, inodes = a.live.Bytes(), inodesOf(a.live)
 	if have := to.index[a.name]; have != nil && have != a.live {
 		bytes -= have.Bytes()
-		inodes -= have.Files.Entries + have.Mail.Messages
+		inodes -= inodesOf(have)
 	}
 	return max(bytes, 0), max(inodes, 0)
+}
+
+// inodesOf is how many inodes an account takes: its files and directories, its
+// messages, the four directories of each mailbox, and one file for each
+// database, which is the least that any engine has.
+func inodesOf(f *schema.FoundAccount) int64 {
+	return f.Files.Entries + f.Mail.Messages + 4*int64(len(f.Mail.Mailboxes)) + int64(len(f.Databases))
 }
 
 // size is a number of bytes for people, in powers of 1024.

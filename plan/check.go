@@ -19,6 +19,12 @@ func (b *builder) check() {
 		}
 	}
 	b.checkCapacity()
+	b.checkQuotas()
+	b.checkAddresses()
+	b.checkRemoved()
+	b.checkVanished()
+	b.checkTorn()
+	b.checkOwn()
 	b.checkStays()
 	b.checkResidueRules()
 	for _, a := range b.cycle {
@@ -29,8 +35,10 @@ func (b *builder) check() {
 		b.report(codeNoAccounts, "", b.s.name, "", "")
 	}
 	for _, a := range b.accounts {
-		a.cut = b.est.outage(a)
+		a.share = b.est.shares(a)
+		a.cut = a.share.sum()
 		b.checkBudget(a)
+		b.checkTasks(a)
 	}
 }
 
@@ -39,10 +47,19 @@ var accountChecks = []func(*builder, *account){
 	(*builder).checkName,
 	(*builder).checkRecords,
 	(*builder).checkConflict,
+	(*builder).checkUID,
+	(*builder).checkNew,
 	(*builder).checkAfter,
 	(*builder).checkRuntimes,
 	(*builder).checkEngines,
 	(*builder).checkModes,
+	(*builder).checkTrial,
+	(*builder).checkLinks,
+	(*builder).checkMentions,
+	(*builder).checkSites,
+	(*builder).checkFiles,
+	(*builder).checkQuota,
+	(*builder).checkDNS,
 	(*builder).checkHistory,
 	(*builder).checkFound,
 }
@@ -58,7 +75,7 @@ func (b *builder) checkName(a *account) {
 
 func (b *builder) checkAfter(a *account) {
 	for _, name := range a.conf.After {
-		if b.byName[name] == nil {
+		if b.accountOf(name) == nil {
 			b.block(a, codeAfterUnknown, iMigrate, name, "waits for "+name+", which does not take part")
 		}
 	}
@@ -82,10 +99,48 @@ func (b *builder) checkFound(a *account) {
 		}
 		for _, x := range f.Findings {
 			x.Account = a.name
-			b.findings = append(b.findings, x)
-			if x.Severity == schema.Blocker {
-				a.halt(x.Code, iPrepare)
+			if b.put(x) {
+				a.haltByRule(x.Code)
 			}
+		}
+	}
+}
+
+// haltByRule stops an account for what was found in it. One that is between two
+// servers is down: its switch is finished, and nothing after it.
+func (a *account) haltByRule(code string) {
+	from := iPrepare
+	if a.found == sideToTransit || a.found == sideToSource {
+		from = iRequest
+	}
+	a.halt(code, from)
+}
+
+// checkOwn adds what the configuration's own checks have found. A blocker of an
+// account stops it like one of Stopover's; one of no account stops all.
+func (b *builder) checkOwn() {
+	for _, f := range b.in.Checked {
+		if !b.put(f) {
+			continue
+		}
+		if f.Account != "" {
+			if a := b.byName[f.Account]; a != nil {
+				a.haltByRule(f.Code)
+			}
+			continue
+		}
+		for _, a := range b.accounts {
+			a.haltByRule(f.Code)
+		}
+		b.stop = iPrepare
+	}
+}
+
+// checkTorn stops accounts that were renamed in the middle of their move.
+func (b *builder) checkTorn() {
+	for _, name := range b.torn {
+		if a := b.byName[name]; a != nil {
+			a.halt(codeMovedRecord, iPrepare)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/stopover/stopover/schema"
 )
 
 // MaxEncoded is the largest encoded plan that is read, in bytes: some 200,000
@@ -101,11 +103,14 @@ func Decode(data []byte) (*Plan, error) {
 	if err := dec.Decode(&p); err != nil {
 		return nil, fmt.Errorf("read plan: %w (%v)", ErrTampered, err)
 	}
-	if p.Digest != digestOf(body) || string(tail) != string(appendTail(nil, &p, p.Digest))+"\n" {
+	if p.Digest != digestOf(body) {
 		return nil, fmt.Errorf("read plan: %w", ErrTampered)
 	}
 	if err := p.bytes(); err != nil {
 		return nil, fmt.Errorf("read plan: %w (%v)", ErrTampered, err)
+	}
+	if string(tail) != string(appendTail(nil, &p, p.Digest))+"\n" {
+		return nil, fmt.Errorf("read plan: %w", ErrTampered)
 	}
 	if err := p.sound(); err != nil {
 		return nil, fmt.Errorf("read plan: %w (%v)", ErrTampered, err)
@@ -197,10 +202,8 @@ func (p *Plan) bytes() error {
 	for i := range p.Material {
 		r.all(&p.Material[i].Key, &p.Material[i].Value)
 	}
-	for i := range p.Findings {
-		f := &p.Findings[i]
-		r.all(&f.Code, &f.Severity, &f.Account, &f.Server, &f.Object, &f.Summary, &f.Remedy, &f.Source, &f.Certainty)
-	}
+	r.findings(p.Findings)
+	r.findings(p.Dates.Findings)
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		r.all(&s.Account, &s.Server, &s.From, &s.To, &s.Method, &s.Why, &s.Part, &s.Group)
@@ -225,6 +228,19 @@ func (p *Plan) bytes() error {
 }
 
 type restorer struct{ err error }
+
+func (r *restorer) findings(list []schema.Finding) {
+	for i := range list {
+		f := &list[i]
+		r.all(&f.Code, &f.Severity, &f.Account, &f.Server, &f.Object, &f.Summary, &f.Remedy, &f.Source, &f.Certainty)
+		for j := range f.Evidence {
+			r.all(&f.Evidence[j])
+		}
+		if f.Waived != nil {
+			r.all(&f.Waived.By, &f.Waived.Reason, &f.Waived.Until)
+		}
+	}
+}
 
 func (r *restorer) all(list ...*string) {
 	for _, s := range list {

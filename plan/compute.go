@@ -33,6 +33,11 @@ type builder struct {
 	byName          map[string]*account
 	patternConf     []schema.Account
 	stay            map[string]*schema.Stay
+	renamed         renames
+	torn            []string // renamed while a server holds a record of the old name
+	waivers         waivers
+	trial           *place                       // where databases are tried; nil: nowhere, or not now
+	rhythms         map[string]*rhythm           // of schedules
 	configApprovals map[string][]schema.Approval // by gate
 	unnamed         []string                     // on the source, named by nothing
 	dropped         []string                     // moved to transit by this migration, named by nothing any more
@@ -81,9 +86,10 @@ func Compute(in Input) (*Plan, error) {
 	for _, a := range b.accounts {
 		b.read(a)
 	}
+	b.model()
 	b.check()
 	b.reserve()
-	for _, rule := range rules {
+	for _, rule := range b.layout() {
 		rule(b)
 	}
 	return b.finished(), nil
@@ -110,11 +116,12 @@ func newBuilder(in Input) (*builder, error) {
 	}
 	b.back = len(in.Goal.Rollback) > 0
 	b.past = remember(in.Past.Facts)
+	b.waivers = newWaivers(b.mig, in.Now)
 	b.configApprovals = map[string][]schema.Approval{}
 	for _, a := range b.mig.Approvals {
 		b.configApprovals[a.Gate] = append(b.configApprovals[a.Gate], a)
 	}
-	b.est = newEstimator(in.Past.Timings, b.proc)
+	b.est = newEstimator(in.Past, b.proc)
 	b.patternConf = make([]schema.Account, len(b.mig.Patterns))
 	for i, p := range b.mig.Patterns {
 		b.patternConf[i] = schema.Account{DowntimeBudget: p.DowntimeBudget, Probes: p.Probes}
@@ -208,13 +215,16 @@ func (b *builder) reserve() {
 // finished closes the plan: order of lists, sums, phases, digest.
 func (b *builder) finished() *Plan {
 	b.lateApprovals()
+	accounts, downtime := b.outcome()
+	dates := b.dates()
+	dates.Findings = append(dates.Findings, b.datedFindings(&dates)...)
+	sortFindings(dates.Findings)
 	sortFindings(b.findings)
 	p := &Plan{
 		Version: formatVersion, Migration: b.mig.Name, Config: b.in.Config, Goal: b.in.Goal,
 		Material: b.material(), Findings: b.findings, Steps: b.steps, Gates: b.gates, Altered: b.altered,
+		Accounts: accounts, Downtime: downtime, Dates: dates,
 	}
-	p.Accounts, p.Downtime = b.outcome()
 	p.Phases = b.phases()
-	p.Dates = b.dates()
 	return p
 }

@@ -9,7 +9,7 @@ import (
 
 // checkEngines looks at the databases of an account on the source.
 func (b *builder) checkEngines(a *account) {
-	if a.found != sideSource || a.s == nil {
+	if !b.goesOut(a) {
 		return
 	}
 	for _, d := range a.s.Databases {
@@ -30,9 +30,28 @@ func (b *builder) checkEngine(a *account, d schema.Database, object string) {
 	case i < 0 && len(b.arch.Engines) > 0 && d.Engine != "sqlite": // SQLite is a file, not a service
 		b.block(a, codeEngineMissing, iPrepare, object, "architecture "+b.arch.Name+" does not list "+d.Engine)
 	case i >= 0 && d.Version != "" && b.arch.Engines[i].Version != "" && d.Version != b.arch.Engines[i].Version:
+		if !b.checkStep(a, d, b.arch.Engines[i].Version, object) {
+			return
+		}
 		b.altered = append(b.altered, Altered{Account: a.name, Object: object, From: d.Engine + " " + d.Version,
 			To: d.Engine + " " + b.arch.Engines[i].Version, Why: "the target has another version of the engine"})
 	}
+}
+
+// checkStep looks at the step from one version of an engine to another; false
+// if nothing arrives.
+func (b *builder) checkStep(a *account, d schema.Database, to, object string) bool {
+	step := d.Engine + " " + d.Version + " to " + to
+	switch {
+	case compareVersions(to, d.Version) < 0:
+		if b.report(codeEngineDowngrade, a.name, "", object, object+" would go from "+step+", which is older") {
+			a.halt(codeEngineDowngrade, iPrepare)
+			return false
+		}
+	case majorOf(d.Engine, to) != majorOf(d.Engine, d.Version):
+		b.report(codeEngineUpgrade, a.name, "", object, object+" goes from "+step+", a major step")
+	}
+	return true
 }
 
 // checkModes looks for what makes the cutovers that are left long.

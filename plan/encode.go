@@ -62,6 +62,9 @@ func appendTail(b []byte, p *Plan, digest string) []byte {
 		b = append(b, '"')
 	}
 	b = maybe(b, `,"from_handover":`, p.Dates.FromHand)
+	if len(p.Dates.Findings) > 0 {
+		b = list(b, `,"findings":`, p.Dates.Findings, appendFinding)
+	}
 	b = text(b, `},"digest":`, digest)
 	return append(b, '}')
 }
@@ -85,6 +88,19 @@ func appendFinding(b []byte, f *schema.Finding) []byte {
 	b = maybe(b, `,"remedy":`, f.Remedy)
 	b = maybe(b, `,"source":`, f.Source)
 	b = maybe(b, `,"certainty":`, f.Certainty)
+	if len(f.Evidence) > 0 {
+		b = append(b, `,"evidence":[`...)
+		for i, e := range f.Evidence {
+			b = quoted(comma(b, i), e)
+		}
+		b = append(b, ']')
+	}
+	if w := f.Waived; w != nil {
+		b = text(b, `,"waived":{"by":`, w.By)
+		b = text(b, `,"reason":`, w.Reason)
+		b = text(b, `,"until":`, w.Until)
+		b = append(b, '}')
+	}
 	return append(b, '}')
 }
 

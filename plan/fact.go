@@ -49,6 +49,16 @@ func RolledBackID(account string, epoch uint64) string {
 // PreparedID is the id of the fact that an account was declared ready.
 func PreparedID(account string) string { return schema.FactPrepared + "/" + escape(account) }
 
+// TrialID is the id of the fact that remembers one try of an account's databases
+// on a server; n counts the tries from 1.
+func TrialID(account, server string, n int) string {
+	return schema.FactTrial + "/" + escape(account) + "/" + escape(server) + "/" + strconv.Itoa(n)
+}
+
+// NamedID is the id of the fact that remembers what an account was when the
+// migration first saw it.
+func NamedID(account string) string { return schema.FactNamed + "/" + escape(account) }
+
 // DisposedAccountID is the id of the fact that a verified archive of an account
 // that stays was written.
 func DisposedAccountID(account string) string {
@@ -98,10 +108,15 @@ func escape(name string) string {
 type memory struct {
 	byID      map[string]*schema.Fact
 	baseline  map[string][]string        // account → probes that have one
+	changed   map[string][]string        // account → probes whose baseline was recorded anew, with how often: "home/2"
 	probed    map[accountEpoch]*probed   //
 	migrated  map[accountEpoch]time.Time //
 	accounts  []string                   // that any fact names, sorted
 	approvals map[string][]schema.Approval
+	named     map[string]schema.NamedFact // account → as it was first seen
+	namedAs   map[string][]string         // id of an account → the names it was seen under
+	trials    map[string][]trial          // account → tries of its databases
+	began     time.Time                   // when the migration got its id; zero: not yet
 }
 
 type accountEpoch struct {
@@ -112,6 +127,7 @@ type accountEpoch struct {
 type probed struct {
 	ok    bool
 	value string // compact JSON
+	n     int    // of several for one epoch, the newest has the highest
 }
 
 // remember indexes the facts. Revoked ones are as good as gone.
@@ -119,9 +135,13 @@ func remember(facts []schema.Fact) memory {
 	m := memory{
 		byID:      make(map[string]*schema.Fact, len(facts)),
 		baseline:  map[string][]string{},
+		changed:   map[string][]string{},
 		probed:    map[accountEpoch]*probed{},
 		migrated:  map[accountEpoch]time.Time{},
 		approvals: map[string][]schema.Approval{},
+		named:     map[string]schema.NamedFact{},
+		namedAs:   map[string][]string{},
+		trials:    map[string][]trial{},
 	}
 	for i := range facts {
 		f := &facts[i]
@@ -145,18 +165,30 @@ func (m *memory) index(f *schema.Fact) {
 	case schema.FactBaseline:
 		var v schema.BaselineFact
 		if json.Unmarshal(f.Value, &v) == nil && v.Probe != "" {
-			m.baseline[account] = append(m.baseline[account], v.Probe)
+			m.addBaseline(account, v.Probe, f.ID)
 		}
 	case schema.FactProbed:
 		var v ProbedFact
 		if json.Unmarshal(f.Value, &v) == nil {
-			m.probed[accountEpoch{account, v.Epoch}] = &probed{v.OK, compact(f.Value)}
+			m.addProbed(accountEpoch{account, v.Epoch}, &probed{v.OK, compact(f.Value), generation(f.ID)})
 		}
 	case schema.FactMigrated:
 		var v schema.MigratedFact
 		if json.Unmarshal(f.Value, &v) == nil {
 			m.migrated[accountEpoch{account, v.Epoch}] = f.At
 		}
+	case schema.FactMigration:
+		m.began = f.At
+	case schema.FactNamed:
+		var v schema.NamedFact
+		if json.Unmarshal(f.Value, &v) == nil {
+			m.named[account] = v
+			if v.ID != "" && !slices.Contains(m.namedAs[v.ID], account) {
+				m.namedAs[v.ID] = append(m.namedAs[v.ID], account)
+			}
+		}
+	case schema.FactTrial:
+		m.addTrial(account, f)
 	case schema.FactApproval:
 		var v schema.Approval
 		if json.Unmarshal(f.Value, &v) == nil && v.Gate != "" {
@@ -169,7 +201,7 @@ func (m *memory) index(f *schema.Fact) {
 // field may have been through JSON, which keeps no byte that is not UTF-8.
 func accountOf(f *schema.Fact) string {
 	switch f.Kind {
-	case schema.FactBaseline, schema.FactProbed, schema.FactMigrated, schema.FactPrepared, schema.FactRolledBack:
+	case schema.FactBaseline, schema.FactProbed, schema.FactMigrated, schema.FactPrepared, schema.FactRolledBack, schema.FactTrial, schema.FactNamed:
 	default:
 		return ""
 	}

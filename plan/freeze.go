@@ -66,27 +66,27 @@ func (b *builder) cross(a *account, w *way, arrived side, after ...node) {
 func (b *builder) cutover(a *account, w *way, warm node) node {
 	first := len(b.steps)
 	s := w.step(a, OpFreeze, "", a.epoch, w.from)
-	s.Why, s.Estimate = w.why.freeze, b.est.cut(OpFreeze, a)
+	s.Why, s.Estimate = w.why.freeze, a.cutOf(OpFreeze)
 	freeze := b.add(&s, warm)
 	last := freeze
 	for _, part := range a.parts {
 		s := w.step(a, OpFinalSync, part, a.epoch, w.to)
 		s.Method, s.OnNew = finalMethod(a.live, part), onNew(part)
-		s.Why, s.Estimate = "what changed since the warm pass", b.est.cutPart(a, part)
+		s.Why, s.Estimate = "what changed since the warm pass", a.cutPart(part)
 		if !last.held {
 			s.Objects = objectsOf(a.live, part)
 		}
 		last = b.add(&s, last)
 	}
 	s = w.step(a, OpCompare, "", a.epoch, w.to)
-	s.Why, s.Estimate = "equal, or the cutover is undone", b.est.cut(OpCompare, a)
+	s.Why, s.Estimate = "equal, or the cutover is undone", a.cutOf(OpCompare)
 	last = b.add(&s, last)
 	s = w.step(a, OpPrepareCopy, "", a.epoch, w.to)
-	s.Why, s.Estimate = "complete and safe on disk, it waits for the origin's word", b.est.cut(OpPrepareCopy, a)
+	s.Why, s.Estimate = "complete and safe on disk, it waits for the origin's word", a.cutOf(OpPrepareCopy)
 	last = b.add(&s, last)
 	s = w.step(a, OpSwitch, "", a.epoch, w.from)
 	s.Method, s.Reversible = MethodCommit, w.back
-	s.Why, s.Estimate = "one record changes the owner; the old place redirects", b.est.cut(OpSwitch, a)
+	s.Why, s.Estimate = "one record changes the owner; the old place redirects", a.cutOf(OpSwitch)
 	last = b.add(&s, last)
 	s = w.step(a, OpThaw, "", a.epoch, w.from)
 	s.Undo = true
@@ -127,7 +127,7 @@ func (b *builder) migrate() {
 func (b *builder) dependencies(a *account, still side) ([]node, bool) {
 	var after []node
 	for _, name := range a.conf.After {
-		o := b.byName[name]
+		o := b.accountOf(name)
 		if o == nil || o.side == still || o.side == sideNowhere || o.side == sideUnknown {
 			b.report(codeAfterWaits, a.name, "", name, "waits for "+name+", which does not move in this plan")
 			return nil, false
@@ -181,7 +181,7 @@ func (b *builder) leftovers() {
 func (b *builder) finishSwitch(a *account, w *way, arrived side) {
 	s := w.step(a, OpSwitch, "", a.epoch-1, w.from)
 	s.Method, s.Reversible = MethodFinish, w.back
-	s.Why, s.Estimate = "the switch is committed: the new place has to be told", b.est.cut(OpSwitch, a)
+	s.Why, s.Estimate = "the switch is committed: the new place has to be told", a.cutOf(OpSwitch)
 	last := b.add(&s, a.last)
 	a.last = b.confirm(a, w, last)
 	a.crossed = a.last

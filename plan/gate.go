@@ -51,6 +51,7 @@ func (b *builder) evidence(gate ID, epoch uint64, content string) string {
 		migration = b.mig.Name
 	}
 	h := sha256.New()
+	gate = b.renamed.first(gate)
 	for _, s := range []string{"stopover evidence 1", migration, string(gate), strconv.FormatUint(epoch, 10), content} {
 		h.Write([]byte(strconv.Itoa(len(s))))
 		h.Write([]byte{':'})

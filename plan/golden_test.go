@@ -38,6 +38,9 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkLaws(t, in, p)
+			if judged := section(archive, "judged"); judged != "" {
+				p.Judge(parseFindings(t, judged))
+			}
 			got := render(p)
 			if *update {
 				setSection(archive, "want", got)
@@ -97,6 +100,9 @@ func caseInput(t *testing.T, a *txtar.Archive) Input {
 	past := parsePast(t, section(a, "past"))
 	in.Past = past.past
 	parseGoal(t, section(a, "goal"), &in)
+	parseMore(t, section(a, "more"), cfg)
+	in.Checked = parseFindings(t, section(a, "checked"))
+	in.Inventory.DNS = parseDNS(t, section(a, "dns"))
 	past.approve(t, &in)
 	return in
 }
@@ -106,8 +112,10 @@ func caseInput(t *testing.T, a *txtar.Archive) Input {
 func render(p *Plan) string {
 	var out strings.Builder
 	for _, f := range p.Findings {
-		who := strings.TrimSpace(f.Account + " " + f.Server)
-		fmt.Fprintf(&out, "%s %s %s: %s\n", f.Severity, f.Code, plain(who), plain(f.Summary))
+		renderFinding(&out, "", &f)
+	}
+	for _, f := range p.Dates.Findings {
+		renderFinding(&out, "dated ", &f)
 	}
 	for _, a := range p.Altered {
 		fmt.Fprintf(&out, "altered %s: %s from %s to %s\n", plain(a.Account), plain(a.Object), a.From, a.To)

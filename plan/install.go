@@ -101,7 +101,7 @@ func (b *builder) precopy(a *account, phase string, from, to *place) {
 		a.copies = append(a.copies, b.add(&Step{ID: stepID(phase, OpPrecopy, a.esc, part, a.epoch), Phase: phase, Op: OpPrecopy,
 			Account: a.name, Part: part, Server: to.name, From: from.name, To: to.name, Epoch: a.epoch, Reversible: true,
 			Method: "bulk", Why: "copied ahead while in use",
-			Estimate: b.est.of(OpPrecopy, bytesOf(a.live, part))}, a.last))
+			Estimate: b.est.copying(OpPrecopy, part, bytesOf(a.live, part), entriesOf(a.live, part))}, a.last))
 	}
 }
 

@@ -31,7 +31,7 @@ func checkLaws(t failer, in Input, p *Plan) {
 }
 
 // lawSameBytes: same input, same bytes; another clock changes dates only, as
-// long as no rollback is asked for, whose days end.
+// long as no rollback is asked for, whose days end, and no waiver expires.
 func lawSameBytes(t failer, in Input, p *Plan) {
 	t.Helper()
 	again, err := Compute(in)
@@ -44,6 +44,12 @@ func lawSameBytes(t failer, in Input, p *Plan) {
 	}
 	if len(in.Goal.Rollback) > 0 {
 		return
+	}
+	m := &in.Config.Migration
+	for i := range m.Waivers { // a waiver that ends lets its finding count again
+		if w := &m.Waivers[i]; hasExpired(m, w, in.Now) != hasExpired(m, w, in.Now.AddDate(1, 0, 0)) {
+			return
+		}
 	}
 	in.Now = in.Now.AddDate(1, 0, 0)
 	later, err := Compute(in)
@@ -137,25 +143,28 @@ func lawCutover(t failer, steps []Step) {
 }
 
 // lawBlocked: an account that is stopped has no step at or behind where it is
-// stopped.
+// stopped. One that is between two servers is brought to its end all the same.
 func lawBlocked(t failer, p *Plan) {
 	t.Helper()
-	stopped := map[string]bool{}
+	stopped, inCut, atRequest, finishing := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, a := range p.Accounts {
-		if a.Stage == StageBlocked {
-			stopped[a.Name] = true
-		}
+		stopped[a.Name] = a.Stage == StageBlocked && a.Blocked != codeTrialFailed
+		finishing[a.Name] = a.Stage == StageInCutover
 	}
-	inCut := map[string]bool{}
 	for _, f := range p.Findings {
-		if f.Severity != schema.Blocker || f.Account == "" {
+		if !f.Blocks() || f.Account == "" {
 			continue
 		}
 		switch f.Code {
 		case codeBudget, codeAfterUnknown, codeAfterCycle, codeRuntimeGone:
 			inCut[f.Account] = true
+		case codeTrialFailed:
+			atRequest[f.Account] = true
+		case codeUnnamed:
 		default:
-			if f.Code != codeUnnamed {
+			if kindIndex[f.Code] == nil && finishing[f.Account] {
+				atRequest[f.Account] = true
+			} else {
 				stopped[f.Account] = true
 			}
 		}
@@ -164,6 +173,9 @@ func lawBlocked(t failer, p *Plan) {
 	for _, s := range p.Steps {
 		if stopped[s.Account] {
 			t.Fatalf("%s has a blocker and step %s", s.Account, s.ID)
+		}
+		if atRequest[s.Account] && s.Phase != schema.PhasePrepare && s.Op != OpConfirm && (s.Op != OpSwitch || s.Method != MethodFinish) {
+			t.Fatalf("%s has a blocker for the request and step %s", s.Account, s.ID)
 		}
 		if s.Op == OpFreeze && inCut[s.Account] && !out[s.Account] && s.Phase == schema.PhaseMigrate {
 			t.Fatalf("%s has a blocker for its cutover and step %s", s.Account, s.ID)
@@ -199,7 +211,8 @@ func lawSource(t failer, p *Plan) {
 // accepted or laid out to be.
 func lawNoReturn(t failer, in Input, p *Plan) {
 	t.Helper()
-	reinstalled := in.Inventory.Servers[in.Config.Migration.Source] != nil && !in.Inventory.Servers[in.Config.Migration.Source].Known
+	source := in.Inventory.Servers[in.Config.Migration.Source] // one that is not there says nothing of itself
+	reinstalled := source != nil && source.Presence == schema.Present && !source.Known
 	for _, s := range p.Steps {
 		if s.Phase != schema.PhaseReinstall {
 			continue

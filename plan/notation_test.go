@@ -119,7 +119,7 @@ func parseServer(t *testing.T, words []string, cfg *schema.Config) *schema.Found
 			b, i, _ := strings.Cut(value, "/")
 			s.FreeBytes, s.FreeInodes = parseSize(t, b), parseSize(t, i)
 		default:
-			t.Fatalf("server: %s", w)
+			parseServerMore(t, s, key, value)
 		}
 	}
 	return s
@@ -163,7 +163,9 @@ func parseAccount(t *testing.T, words []string) *schema.FoundAccount {
 			b, box, _ := strings.Cut(value, ":")
 			a.Mail = schema.Mail{Bytes: parseSize(t, b), Messages: 1, Mailboxes: strings.Split(box, ",")}
 		case key == "domain":
-			a.Domains = append(a.Domains, schema.Domain{Name: value})
+			name, dns, _ := strings.Cut(value, ":")
+			a.Domains = append(a.Domains, schema.Domain{Name: name, DNS: dns})
+		case parseContent(t, a, key, value):
 		case key == "uses":
 			r, by, _ := strings.Cut(value, ":")
 			u := runtimes(r)[0]
@@ -246,9 +248,15 @@ func parsePast(t *testing.T, text string) pastText {
 			fact(PreparedID(w[1]), schema.FactPrepared, w[1], true)
 		case "migrated":
 			fact(MigratedID(w[1], number64(t, w[2][1:])), schema.FactMigrated, w[1], schema.MigratedFact{Epoch: number64(t, w[2][1:])})
+		case "rebaselined":
+			fact(BaselineAgainID(w[1], w[2], int(number64(t, w[3]))), schema.FactBaseline, w[1], schema.BaselineFact{Probe: w[2], Status: 200})
 		case "probed":
 			e := number64(t, w[2][1:])
-			fact(ProbedID(w[1], e), schema.FactProbed, w[1], ProbedFact{Epoch: e, OK: w[3] == "ok"})
+			id := ProbedID(w[1], e)
+			if len(w) > 4 {
+				id = ProbedAgainID(w[1], e, int(number64(t, w[4])))
+			}
+			fact(id, schema.FactProbed, w[1], ProbedFact{Epoch: e, OK: w[3] == "ok"})
 		case "approved":
 			p.approved = append(p.approved, append(w[1:], ""))
 		case "disposed":
@@ -259,6 +267,14 @@ func parsePast(t *testing.T, text string) pastText {
 			fact(PlacedResidueID(w[1]), schema.FactDisposed, "", DisposedFact{Action: "carry"})
 		case "released":
 			fact(schema.FactReleased, schema.FactReleased, "", true)
+		case "named":
+			v := schema.NamedFact{}
+			if len(w) > 2 {
+				v.ID = w[2]
+			}
+			fact(NamedID(w[1]), schema.FactNamed, w[1], v)
+		case "trial":
+			fact(TrialID(w[1], w[2], int(number64(t, w[3]))), schema.FactTrial, w[1], parseTrial(w[2], w[4], w[5:]))
 		case "timing":
 			d, err := time.ParseDuration(w[3])
 			if err != nil {
@@ -313,7 +329,7 @@ func evidenceNow(t *testing.T, in Input, gate ID) string {
 	return ""
 }
 
-// parseGoal reads until=, accounts=, rollback=, confirmed=, after= (since the
+// parseGoal reads until=, accounts=, rollback=, verify=, baseline=, confirmed=, after= (since the
 // start of the past).
 func parseGoal(t *testing.T, text string, in *Input) {
 	t.Helper()
@@ -324,6 +340,10 @@ func parseGoal(t *testing.T, text string, in *Input) {
 			in.Goal.Until = value
 		case "accounts":
 			in.Goal.Accounts = strings.Split(value, ",")
+		case "verify":
+			in.Goal.Verify = strings.Split(value, ",")
+		case "baseline":
+			in.Goal.Baseline = value == "yes"
 		case "rollback":
 			in.Goal.Rollback = strings.Split(value, ",")
 		case "confirmed":

@@ -4,7 +4,7 @@ package plan
 // performer for each; a test there ranges over them.
 func Ops() []Op {
 	return []Op{
-		OpBaseline,
+		OpTrial, OpBaseline,
 		OpRemoveRuntime, OpProbeReady, OpRestoreRuntime,
 		OpProvision, OpHandover, OpPair, OpPrecopy,
 		OpWarm, OpFreeze, OpFinalSync, OpCompare, OpPrepareCopy, OpSwitch, OpThaw, OpConfirm,

@@ -66,7 +66,7 @@ func (b *builder) stage0(a *account) string {
 		if a.stop <= iRequest {
 			return StageBlocked
 		}
-		if b.recorded(a) {
+		if b.recorded(a) && b.tried(a) {
 			return StagePrepared
 		}
 		return StageAtSource
@@ -87,11 +87,7 @@ func (b *builder) acceptedNow(a *account) bool {
 		return false
 	}
 	id := gateID(schema.PhaseVerify, "accept", a.esc)
-	p := "no probes"
-	if x := b.past.probed[accountEpoch{a.name, a.real}]; x != nil {
-		p = x.value
-	}
-	_, ok := b.approval(id, b.evidence(id, a.real, p))
+	_, ok := b.approval(id, b.evidence(id, a.real, b.answersAt(a, a.real)))
 	return ok
 }
 
@@ -139,7 +135,7 @@ func (b *builder) accountDone(a *account, phase int) bool {
 	gone := a.found == sideTransit || a.found == sideHome || b.reinstalled && a.found == sideToSource
 	switch phase {
 	case iPrepare:
-		return gone || a.found == sideToTransit || a.found == sideSource && b.recorded(a) && a.stop > iRequest
+		return gone || a.found == sideToTransit || a.found == sideSource && b.recorded(a) && b.tried(a) && a.stop > iRequest
 	case iInstall:
 		return gone || a.found == sideToTransit || b.paired0(a)
 	case iMigrate:

@@ -49,6 +49,19 @@ func bytesOf(f *schema.FoundAccount, part string) int64 {
 	return f.DatabaseBytes()
 }
 
+// entriesOf counts what is inside of one part.
+func entriesOf(f *schema.FoundAccount, part string) int64 {
+	switch {
+	case f == nil:
+		return 0
+	case part == PartFiles:
+		return f.Files.Entries
+	case part == PartMail:
+		return f.Mail.Messages
+	}
+	return int64(len(f.Databases))
+}
+
 // objectsOf names what is inside of one part; files are too many to be named.
 func objectsOf(f *schema.FoundAccount, part string) []string {
 	switch {

@@ -14,7 +14,7 @@ type Input struct {
 	Goal      Goal
 	Checked   []schema.Finding // of the configuration's own checks, evaluated over Inventory
 	Confirmed string           // name of the server whose reinstallation was confirmed by typing it
-	Now       time.Time        // for dates only: nothing but dates depends on it
+	Now       time.Time        // for dates, for the days in which an account may go back, and for waivers that expire
 }
 
 // Past is what is remembered: facts (union of the store's and the servers')
@@ -79,10 +79,11 @@ type Plan struct {
 	Digest    string           `json:"digest"`
 }
 
-// Blocked says whether the plan may not be applied.
+// Blocked says whether something in the plan is stopped, by a finding that no
+// waiver lets pass.
 func (p *Plan) Blocked() bool {
 	for _, f := range p.Findings {
-		if f.Severity == schema.Blocker {
+		if f.Blocks() {
 			return true
 		}
 	}

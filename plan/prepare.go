@@ -41,16 +41,25 @@ func (b *builder) recorded(a *account) bool {
 // anybody says whether there is anything to do at all.
 func (b *builder) anybody() bool { return len(b.accounts) > 0 || len(b.stay) > 0 }
 
-// prepare records the baselines of accounts that have not left yet. It only
-// reads.
+// prepare tries the databases and records the baselines of accounts that have
+// not left yet. It only reads of them.
 func (b *builder) prepare() {
 	for _, a := range b.accounts {
 		if a.side != sideSource {
 			a.ready = true
 			continue
 		}
-		a.ready = b.recorded(a)
+		recorded, tried := b.recorded(a), b.tried(a)
+		a.ready = recorded && tried
 		if a.ready || !b.goes(iPrepare) || !b.takes(a, iPrepare) || !b.s.ready {
+			continue
+		}
+		if !tried {
+			b.try(a)
+		}
+		if recorded {
+			a.ready = true
+			b.joined = append(b.joined, a.last)
 			continue
 		}
 		n := b.add(&Step{

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/stopover/stopover/schema"
@@ -57,6 +58,17 @@ func (b *builder) asker() string {
 // everybody lists the accounts, as evidence of what a request is for.
 func (b *builder) everybody() string {
 	var s strings.Builder
+	if len(b.renamed.from) > 0 { // the same text as before they were renamed
+		names := make([]string, len(b.accounts))
+		for i, a := range b.accounts {
+			names[i] = b.renamed.oldest(a.name)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			s.WriteString(escape(name) + "\n")
+		}
+		return s.String()
+	}
 	for _, a := range b.accounts {
 		s.WriteString(a.esc)
 		s.WriteByte('\n')

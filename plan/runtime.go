@@ -10,20 +10,18 @@ import (
 // offer says whether the target offers a runtime version: exactly, or as a
 // line of which it is a part (8.3.1 arrives as 8.3), and as which.
 func (b *builder) offer(name, version string) (as string, ok bool) {
+	as, forced := b.arrives(name, version)
+	return as, as != "" && !forced
+}
+
+// arrives is the version that a runtime version becomes on the target; empty
+// where nothing takes its place. forced says that it is not the same line.
+func (b *builder) arrives(name, version string) (as string, forced bool) {
 	versions, known := b.offered(name)
-	if !known {
-		return version, true
+	if !known || slices.Contains(versions, version) {
+		return version, false
 	}
-	if slices.Contains(versions, version) {
-		return version, true
-	}
-	best := ""
-	for _, v := range versions {
-		if strings.HasPrefix(version, v+".") && len(v) > len(best) {
-			best = v
-		}
-	}
-	return best, best != ""
+	return replacement(name, version, versions)
 }
 
 // offered are the versions that the target has of a runtime, by its declared
@@ -58,11 +56,23 @@ func (b *builder) inUse(r schema.Runtime) bool {
 	})
 }
 
-// vanishing are the runtimes on the source that the target does not offer.
+// stillUsed says whether an account that was found on the source uses a runtime,
+// wherever this plan brings it.
+func (b *builder) stillUsed(r schema.Runtime) bool {
+	return slices.ContainsFunc(b.accounts, func(a *account) bool {
+		return a.found == sideSource && a.s != nil && slices.ContainsFunc(a.s.Runtimes, func(u schema.RuntimeUse) bool {
+			return u.Name == r.Name && u.Version == r.Version
+		})
+	})
+}
+
+// vanishing are the runtimes on the source that the target does not offer. One
+// that is in use nevertheless, because it is replaced on the way or because a
+// waiver says so, stays until its account has left.
 func (b *builder) vanishing() []schema.Runtime {
 	var out []schema.Runtime
 	for _, r := range b.s.found.Runtimes {
-		if _, ok := b.offer(r.Name, r.Version); !ok {
+		if _, ok := b.offer(r.Name, r.Version); !ok && !b.stillUsed(r) {
 			out = append(out, r)
 		}
 	}
@@ -156,25 +166,42 @@ func runtimeNames(list []schema.Runtime) string {
 
 // checkRuntimes looks at what an account on the source runs on.
 func (b *builder) checkRuntimes(a *account) {
-	if a.found != sideSource || a.s == nil {
+	if !b.goesOut(a) {
 		return
 	}
 	for _, u := range a.s.Runtimes {
-		as, ok := b.offer(u.Name, u.Version)
-		what := u.Name + " " + u.Version
-		switch {
-		case !ok:
-			summary := what + " of " + u.By + " is not offered by the target"
-			if v, _ := b.offered(u.Name); len(v) > 0 {
-				summary += ", which has " + strings.Join(v, ", ")
-			}
-			b.block(a, codeRuntime, iPrepare, what, summary)
-		case as != u.Version:
-			b.altered = append(b.altered, Altered{Account: a.name, Object: u.Name + " of " + u.By, From: u.Version, To: as,
-				Why: "the target offers the line, not the single version"})
-		}
-		if ok && b.t.present && len(b.t.found.Runtimes) > 0 && !slices.Contains(b.t.found.Runtimes, schema.Runtime{Name: u.Name, Version: as}) {
+		if as := b.checkRuntime(a, &u); as != "" && b.t.present && len(b.t.found.Runtimes) > 0 && !slices.Contains(b.t.found.Runtimes, schema.Runtime{Name: u.Name, Version: as}) {
+			what := u.Name + " " + u.Version
 			b.block(a, codeRuntimeGone, iMigrate, what, b.t.name+" does not have "+u.Name+" "+as)
 		}
 	}
+}
+
+// checkRuntime looks at one use of a runtime, and returns the version that it
+// arrives as; empty if it does not arrive.
+func (b *builder) checkRuntime(a *account, u *schema.RuntimeUse) string {
+	as, forced := b.arrives(u.Name, u.Version)
+	what := u.Name + " " + u.Version
+	if as == u.Version {
+		return as
+	}
+	summary := what + " of " + u.By + " is not offered by the target"
+	if v, _ := b.offered(u.Name); len(v) > 0 {
+		summary += ", which has " + strings.Join(v, ", ")
+	}
+	if as == "" {
+		b.block(a, codeRuntime, iPrepare, what, summary)
+		return ""
+	}
+	if !b.t.can(schema.CanReplaceRuntimes) {
+		b.block(a, codeRuntime, iPrepare, what, summary+"; "+b.t.name+" does not replace versions by itself: switch to "+as)
+		return ""
+	}
+	why := "the target offers the line, not the single version"
+	if forced {
+		why = "the target does not have the version, and replaces it"
+		b.report(codeRuntimeChanged, a.name, "", what, what+" of "+u.By+" arrives as "+as)
+	}
+	b.altered = append(b.altered, Altered{Account: a.name, Object: u.Name + " of " + u.By, From: u.Version, To: as, Why: why})
+	return as
 }

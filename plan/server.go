@@ -3,18 +3,21 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stopover/stopover/schema"
 )
 
 // place is one of the two servers while steps are laid out.
 type place struct {
-	name    string
-	conf    *schema.Server
-	found   *schema.FoundServer // never nil
-	present bool                // it answers
-	ready   bool                // it answers, or will when the steps so far are done
-	index   map[string]*schema.FoundAccount
+	name      string
+	conf      *schema.Server
+	found     *schema.FoundServer // never nil
+	present   bool                // it answers
+	ready     bool                // it answers, or will when the steps so far are done
+	index     map[string]*schema.FoundAccount
+	addresses []string       // that users reach it by, in one spelling; nil: not asked yet
+	users     map[int]string // users of the system that accounts of others run as; nil: not asked yet
 }
 
 // can says whether the server's provider has a capability. Where it says
@@ -144,6 +147,7 @@ func (b *builder) who(phase string) string {
 func (b *builder) checkServers() {
 	b.checkSource()
 	b.checkTransit()
+	b.surveyTrial()
 	for _, p := range []*place{b.s, b.t} {
 		for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy} {
 			if !p.can(c) {
@@ -218,6 +222,30 @@ func (b *builder) foreignClaim(p *place) bool {
 func (b *builder) allHome() bool {
 	return b.every(func(a *account) bool { return a.found == sideHome })
 }
+
+// checkAddresses says what others may have written down of the source, and will
+// be another on transit.
+func (b *builder) checkAddresses() {
+	if !b.s.present || !b.t.present || b.reinstalled || b.past.has(schema.FactReleased) {
+		return
+	}
+	s, t := b.s.found, b.t.found
+	if len(s.Outgoing) > 0 && len(t.Outgoing) > 0 && !sameSet(s.Outgoing, t.Outgoing) {
+		b.report(codeOutgoing, "", b.t.name, "", "connections come from "+strings.Join(sorted(s.Outgoing), ", ")+" on "+b.s.name+", and from "+
+			strings.Join(sorted(t.Outgoing), ", ")+" on "+b.t.name)
+	}
+	if len(s.HostKeys) > 0 && len(t.HostKeys) > 0 && !sameSet(s.HostKeys, t.HostKeys) {
+		b.reportSeen(codeHostKeys, "", b.t.name, "", b.t.name+" has other SSH host keys than "+b.s.name, sorted(t.HostKeys))
+	}
+}
+
+func sorted(list []string) []string {
+	out := slices.Clone(list)
+	slices.Sort(out)
+	return out
+}
+
+func sameSet(x, y []string) bool { return slices.Equal(sorted(x), sorted(y)) }
 
 // cannot tells why a step is a gate; once for gates of a kind that follow each
 // other.

@@ -126,12 +126,16 @@ func (c *comparison) findings() {
 	was := make(map[key]int, len(c.saved.Findings))
 	for i := range c.saved.Findings {
 		f := &c.saved.Findings[i]
-		was[of(f)] = max(was[of(f)], rank(f.Severity))
+		was[of(f)] = max(was[of(f)], weight(f))
 	}
 	for i := range c.fresh.Findings {
 		f := &c.fresh.Findings[i]
 		old := was[of(f)]
-		if now := rank(f.Severity); now <= old || now <= rank(schema.Info) {
+		now := weight(f)
+		if k := kindIndex[f.Code]; k != nil && k.Drifts && now < rank(schema.Blocker) {
+			continue // ordinary growth, a resolver's mood, or what the plan itself has done
+		}
+		if now <= old || now <= rank(schema.Info) {
 			continue
 		}
 		who := strings.TrimSpace(f.Account)
@@ -141,12 +145,22 @@ func (c *comparison) findings() {
 		if who != "" {
 			who += ": "
 		}
-		if old == 0 {
+		switch {
+		case old == 0:
 			c.say("%s%s is new: %s", who, f.Code, f.Summary)
-		} else {
+		case old == rank(schema.Info) && f.Severity == schema.Blocker && c.wasWaived(f):
+			c.say("%s%s is not waived any more: %s", who, f.Code, f.Summary)
+		default:
 			c.say("%s%s became a %s: %s", who, f.Code, f.Severity, f.Summary)
 		}
 	}
+}
+
+// wasWaived says whether the saved plan had the finding with a waiver.
+func (c *comparison) wasWaived(f *schema.Finding) bool {
+	return slices.ContainsFunc(c.saved.Findings, func(o schema.Finding) bool {
+		return o.Waived != nil && o.Code == f.Code && o.Account == f.Account && o.Server == f.Server && o.Object == f.Object
+	})
 }
 
 // material compares what the saved plan rests on. An account that the saved

@@ -226,19 +226,3 @@ func TestGlob(t *testing.T) {
 		}
 	}
 }
-
-// TestEstimatesFit: predictions neither fall with size nor go below zero.
-func TestEstimatesFit(t *testing.T) {
-	line := fit([]Timing{{Bytes: 0, Duration: time.Second}, {Bytes: 1000, Duration: 2 * time.Second}, {Bytes: 2000, Duration: 3 * time.Second}})
-	if got := line.at(4000); got != 5*time.Second {
-		t.Errorf("got %s", got)
-	}
-	falling := fit([]Timing{{Bytes: 0, Duration: 3 * time.Second}, {Bytes: 1000, Duration: 2 * time.Second}, {Bytes: 2000, Duration: time.Second}})
-	if got := falling.at(1 << 40); got != 2*time.Second {
-		t.Errorf("bigger is predicted as faster: %s", got)
-	}
-	through := fit([]Timing{{Bytes: 1000, Duration: time.Second}, {Bytes: 2000, Duration: 3 * time.Second}, {Bytes: 3000, Duration: 5 * time.Second}})
-	if got := through.at(0); got < 0 {
-		t.Errorf("a negative duration: %s", got)
-	}
-}

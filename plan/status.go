@@ -97,7 +97,7 @@ func (p *Plan) Stages() map[string]int {
 func (p *Plan) Blockers() []schema.Finding {
 	var out []schema.Finding
 	for _, f := range p.Findings {
-		if f.Severity == schema.Blocker {
+		if f.Blocks() {
 			out = append(out, f)
 		}
 	}

@@ -48,8 +48,8 @@ func (b *builder) strayApprovals() {
 	for id := range b.past.approvals {
 		ids[id] = true
 	}
-	for i := range b.mig.Approvals {
-		ids[b.mig.Approvals[i].Gate] = false
+	for id := range b.configApprovals {
+		ids[id] = false
 	}
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		what, object, ok := cutGate(id)

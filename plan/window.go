@@ -95,7 +95,7 @@ func readHours(w schema.Window) (hours, bool) {
 	h := hours{name: w.Name, dates: w.Dates, except: w.Except, every: len(w.Days) == 0 && len(w.Dates) == 0}
 	from, err1 := time.Parse("15:04", w.From)
 	to, err2 := time.Parse("15:04", w.To)
-	zone, err3 := zoneOf(w.Timezone)
+	zone, err3 := loadZone(w.Timezone)
 	if err1 != nil || err2 != nil || err3 != nil {
 		return h, false
 	}
@@ -115,9 +115,9 @@ func readHours(w schema.Window) (hours, bool) {
 	return h, true
 }
 
-// zoneOf loads a time zone. "Local" is refused: a plan must be the same on every
+// loadZone loads a time zone. "Local" is refused: a plan must be the same on every
 // machine.
-func zoneOf(name string) (*time.Location, error) {
+func loadZone(name string) (*time.Location, error) {
 	if name == "Local" {
 		return nil, &time.ParseError{Value: name, Message: ": the time zone of one machine"}
 	}

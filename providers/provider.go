@@ -24,6 +24,11 @@ type Kind struct {
 	Name    string
 	Doc     string
 	Options []Option
+	// Address says what a server's address is, beside its options.
+	Address Option
+	// Can is what its servers can do when they are there, in the order in which
+	// it is told; what one of them cannot is found by opening it.
+	Can  []schema.Capability
 	Open    func(ctx context.Context, s schema.Server, env Env) (Server, error)
 }
 
@@ -67,6 +72,7 @@ type Abilities struct {
 	Keeper   FactKeeper
 	Disposer Disposer
 	Trier    Trier
+	Operator Operator
 	Cannot   map[schema.Capability]string
 }
 
@@ -156,6 +162,31 @@ type Owner interface {
 	// DeclareLost opens an account whose peer is gone for good. It is refused
 	// while the peer answers.
 	DeclareLost(ctx context.Context, term uint64, account string, peerMachine string) error
+}
+
+// Operator carries out what only a person can decide: for an account whose
+// record the agent found to be an old one or lost, and keeps closed until then.
+// Every order takes the word of the account's peer, which is asked at that
+// moment, and is refused where that says something else. After each of them all
+// tokens of the claim are void: a further cutover begins with a new claim.
+type Operator interface {
+	// Surrender lets an account that was fenced pass traffic on to its peer, the
+	// newer owner. What was written here after the peer took over is lost.
+	Surrender(ctx context.Context, term uint64, account string) error
+	// Accept opens an account here from an old record or copy, where the peer
+	// passed it on to this server. What was written here since is lost.
+	Accept(ctx context.Context, term uint64, account string) error
+	// Reintroduce gives the account's peer, which stays the same machine, another
+	// credential and address. Before a Rebuild it is done on the server whose
+	// record is not lost.
+	Reintroduce(ctx context.Context, term uint64, account string, peer Peer) error
+	// Rebuild makes a record whose both slots are lost anew from what the peer
+	// says. The peer's credential is the one that it was just given.
+	Rebuild(ctx context.Context, term uint64, account string, peer Peer) error
+	// Unpair lets an owner forget a peer that holds nothing which could be
+	// activated. The account opens after a reboot without asking anybody then,
+	// and another migration may pair it.
+	Unpair(ctx context.Context, term uint64, account string) error
 }
 
 // Identity is what two agents need to know of each other.

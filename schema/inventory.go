@@ -75,6 +75,12 @@ const (
 	CanRelease        Capability = "release"
 	CanKeepFacts      Capability = "keep_facts"
 	CanTry            Capability = "try" // import databases under a scratch name, look, and drop them
+	// CanReplaceRuntimes: an account that arrives with a version that the server
+	// does not have is given the one that replaces it.
+	CanReplaceRuntimes Capability = "replace_runtimes"
+	// CanMapUsers: an account that arrives with a user id that another one has is
+	// given a free one.
+	CanMapUsers Capability = "map_users"
 )
 
 // FoundServer is one server as it was found.
@@ -91,6 +97,7 @@ type FoundServer struct {
 	Addresses    []string              `json:"addresses"`          // service addresses that are its own
 	Listening    []string              `json:"listening"`          // service addresses it answers on now
 	HTTP         string                `json:"http,omitempty"`     // host:port on which its own front answers HTTP
+	SMTP         string                `json:"smtp,omitempty"`     // host:port on which its own front answers SMTP
 	Runtimes     []Runtime             `json:"runtimes,omitempty"` // installed
 	Removed      []Runtime             `json:"removed,omitempty"`  // removed by us, can be put back
 	Engines      []EngineOffer         `json:"engines,omitempty"`

@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "world": makeWorld, "account": makeAccount, "hostile": hostileAccounts,
-			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "quickstart": copyQuickstart,
+			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "quickstart": copyQuickstart, "through": through,
 		},
 	})
 }
@@ -92,6 +92,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got := run(ts, args[1:]...); got != want {
 		ts.Fatalf("stopover %q exits with %d, not %d", args[1:], got, want)
 	}
+}
+
+// through ARGS... runs the program on what stdin named, and expects success.
+func through(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec(ts.Getenv("STOPOVER"), args...))
 }
 
 // halt DIR... ends a pocket server.

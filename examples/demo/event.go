@@ -7,22 +7,18 @@ import (
 
 // see tells what one message of the program means.
 func (s *story) see(m message) {
-	if m.Plan != nil {
-		for _, x := range m.Plan.Steps {
-			if x.Group != "" {
-				s.predicted[x.Group] = max(s.predicted[x.Group], x.Estimate.Downtime)
-			}
-		}
-		return
-	}
 	switch m.Type {
-	case "step_finished":
+	case "planned_change":
+		for _, c := range m.Change.Cutovers {
+			s.predicted[c.Group] = max(s.predicted[c.Group], c.Downtime)
+		}
+	case "step_complete":
 		s.finished(m)
-	case "step_measured":
-		if m.Text == "downtime" {
+	case "downtime":
+		if m.Text == "downtime" { // not the one that was seen outside
 			s.down = time.Duration(m.Duration) * time.Millisecond
 		}
-	case "run_result":
+	case "run_end":
 		for _, a := range m.Result.Accounts {
 			for _, c := range a.Cutovers {
 				s.moved(a.Account, c)

@@ -39,7 +39,9 @@ type message struct {
 	Bytes    int64  `json:"bytes"`
 	Duration int64  `json:"duration_ms"`
 
-	Plan   *planned `json:"plan"`
+	Change struct { // of planned_change
+		Cutovers []cutover `json:"cutovers"`
+	} `json:"change"`
 	Result struct {
 		Accounts []struct {
 			Account  string    `json:"account"`

@@ -52,9 +52,11 @@ type Agent struct {
 	talks    map[string]*sync.Mutex // one conversation with the peer at a time: only its newest question counts
 	origins  map[string]*originState
 	copies   map[string]*copyState
-	busy     map[string]bool      // work that the follower has under way
-	stuck    map[string]time.Time // accounts whose doors could not be set, and when
-	asking   map[string]time.Time // accounts whose peer is being asked, or when it may be asked again
+	trials   map[*trialRun]bool     // under way, at either end
+	trying   map[string]*sync.Mutex // accounts whose databases are tried here
+	busy     map[string]bool        // work that the follower has under way
+	stuck    map[string]time.Time   // accounts whose doors could not be set, and when
+	asking   map[string]time.Time   // accounts whose peer is being asked, or when it may be asked again
 	holder   string
 	name     string // of the migration that holds the claim
 
@@ -73,7 +75,7 @@ func New(o Options) (*Agent, error) {
 	}
 	a := &Agent{
 		keeper: o.Keeper, host: o.Host, log: o.Log, peers: newPeers(o.Dial, o.Calls), facts_: facts,
-		accounts: map[string]*sync.Mutex{}, talks: map[string]*sync.Mutex{}, origins: map[string]*originState{}, copies: map[string]*copyState{},
+		accounts: map[string]*sync.Mutex{}, talks: map[string]*sync.Mutex{}, origins: map[string]*originState{}, copies: map[string]*copyState{}, trials: map[*trialRun]bool{}, trying: map[string]*sync.Mutex{},
 		busy: map[string]bool{}, stuck: map[string]time.Time{}, asking: map[string]time.Time{}, wake: make(chan struct{}, 1),
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
@@ -147,15 +149,20 @@ func (a *Agent) lock(account string) (unlock func()) { return a.lockIn(a.account
 func (a *Agent) talk(account string) (unlock func()) { return a.lockIn(a.talks, account) }
 
 func (a *Agent) lockIn(set map[string]*sync.Mutex, account string) (unlock func()) {
+	m := a.mutex(set, account)
+	m.Lock()
+	return m.Unlock
+}
+
+func (a *Agent) mutex(set map[string]*sync.Mutex, account string) *sync.Mutex {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	m := set[account]
 	if m == nil {
 		m = &sync.Mutex{}
 		set[account] = m
 	}
-	a.mu.Unlock()
-	m.Lock()
-	return m.Unlock
+	return m
 }
 
 // setDoors brings an account's doors in line with its record. It is the only
@@ -378,6 +385,7 @@ func (a *Agent) knownMigration(name string) string {
 // which nobody could commit any more.
 func (a *Agent) endOlder(term uint64) {
 	a.closeSessionsBelow(term)
+	a.endTrialsBelow(term)
 	for _, account := range a.keeper.Accounts() {
 		s := a.keeper.Status(account)
 		if s.Record.State == ownership.Frozen && s.Record.Token.Term < term {

@@ -285,26 +285,44 @@ func (c *Client) Compare(ctx context.Context, o providers.Origin, term uint64, t
 
 // Pull brings one part of a staged copy up to date; it runs on the receiver.
 func (c *Client) Pull(ctx context.Context, r providers.PullRequest, progress func(providers.Progress)) (providers.Pulled, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	st, err := c.c.open(ctx, "Pull")
+	e, err := c.long(ctx, "Pull", &r, progress, func(e *pullEvent) bool { return e.Done != nil })
 	if err != nil {
 		return providers.Pulled{}, err
 	}
-	if err := st.SendMsg(&r); err != nil && !errors.Is(err, io.EOF) {
-		return providers.Pulled{}, fromWire(err, nil)
+	return *e.Done, nil
+}
+
+// Try tries the databases of an origin's account here; see providers.Trier.
+func (c *Client) Try(ctx context.Context, term uint64, o providers.Origin, progress func(providers.Progress)) (schema.TrialFact, error) {
+	e, err := c.long(ctx, "Try", &tryRequest{term, o}, progress, func(e *pullEvent) bool { return e.Tried != nil })
+	if err != nil {
+		return schema.TrialFact{}, err
+	}
+	return *e.Tried, nil
+}
+
+// long does a call that tells its progress; last knows its answer.
+func (c *Client) long(ctx context.Context, method string, q any, progress func(providers.Progress), last func(*pullEvent) bool) (*pullEvent, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	st, err := c.c.open(ctx, method)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.SendMsg(q); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fromWire(err, nil)
 	}
 	_ = st.CloseSend()
 	for {
 		var e pullEvent
 		if err := st.RecvMsg(&e); err != nil {
-			return providers.Pulled{}, streamError(st, err)
+			return nil, streamError(st, err)
 		}
 		if e.Progress != nil && progress != nil {
 			progress(*e.Progress)
 		}
-		if e.Done != nil {
-			return *e.Done, nil
+		if last(&e) {
+			return &e, nil
 		}
 	}
 }

@@ -79,7 +79,10 @@ func (a *Agent) freeze(ctx context.Context, q *providers.FreezeRequest) (*provid
 	if err := a.keeper.Freeze(q.Term, q.Account, t, q.Machine, q.Epoch, q.Lease); err != nil {
 		return nil, refused(err)
 	}
-	err := a.host.Hold(ctx, q.Account)
+	err := a.endTrialsOf(ctx, q.Account)
+	if err == nil {
+		err = a.host.Hold(ctx, q.Account)
+	}
 	if err == nil {
 		err = refused(a.keeper.DoorsClosed(q.Account, t))
 	}

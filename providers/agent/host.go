@@ -62,6 +62,10 @@ type Host interface {
 	OpenDatabase(ctx context.Context, account, name string) (DatabaseOrigin, error)
 	// CopyDatabase is the receiving end for one database of a staged copy.
 	CopyDatabase(account, name string) DatabaseCopy
+	// Trial makes an empty scratch place in which databases of an account are
+	// tried; what an earlier one left there is gone. It is no place of the
+	// account, and needs no record.
+	Trial(account string) (Trial, error)
 	// Copied notes that a part of a staged copy was brought to the state of an
 	// epoch, for surveys; it is evidence, not a decision.
 	Copied(account string, part schema.CopiedPart) error
@@ -108,10 +112,31 @@ type DatabaseCopy interface {
 	Remove() error
 }
 
+// Trial is a scratch place for the databases of one account.
+type Trial interface {
+	// About says where and with what they are tried.
+	About() schema.TrialFact
+	// Room refuses what the disk may not hold beside what has to stay free.
+	Room(ctx context.Context, bytes int64) error
+	// Database is the receiving end for one database. It and Try fail for names
+	// that cannot be those of a database.
+	Database(name string) (DatabaseCopy, error)
+	// Try opens what was received and says what is wrong with it. The error is
+	// for what could not be tried, for a reason that is not the database's.
+	Try(ctx context.Context, name string) (schema.TriedDatabase, error)
+	// Empty drops what was received.
+	Empty() error
+	// Drop drops the place.
+	Drop() error
+}
+
 // Sent says what a database's pass did.
 type Sent struct {
 	Bytes, Total int64
 	Notes        []string
+	// Whole: what the receiver has now is the database as it was at one moment.
+	// Otherwise it may be torn, until a final pass.
+	Whole bool
 }
 
 // DatabaseDigest is one side of a database's comparison.

@@ -65,6 +65,12 @@ type factsMessage struct{ Facts []schema.Fact }
 type pullEvent struct {
 	Progress *providers.Progress
 	Done     *providers.Pulled
+	Tried    *schema.TrialFact // answers a trial
+}
+
+type tryRequest struct {
+	Term   uint64
+	Origin providers.Origin
 }
 
 // sendRequest asks an origin for one object of one part. It is the first
@@ -91,6 +97,7 @@ type sendAnswer struct {
 	Items int64
 	Total int64
 	Notes []string
+	Whole bool // trials only
 }
 
 // objectsAnswer lists what a part holds at the origin and whether the origin

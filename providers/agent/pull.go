@@ -69,10 +69,10 @@ func (a *Agent) pull(st grpc.ServerStream) error {
 		return err
 	}
 	p.out.Duration = time.Since(began)
-	return reporter.finish(&p.out)
+	return reporter.finish(&pullEvent{Done: &p.out})
 }
 
-// reporter sends what a pull tells the tool, one message at a time: progress
+// reporter sends what a pull or a trial tells the tool, one message at a time: progress
 // comes from whatever goroutine copies, and none may follow the last word.
 type reporter struct {
 	mu   sync.Mutex
@@ -93,11 +93,11 @@ func (r *reporter) progress(p providers.Progress) {
 }
 
 // finish sends the last word.
-func (r *reporter) finish(p *providers.Pulled) error {
+func (r *reporter) finish(e *pullEvent) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done = true
-	return r.st.SendMsg(&pullEvent{Done: p})
+	return r.st.SendMsg(e)
 }
 
 func (p *puller) run(ctx context.Context) error {
@@ -137,7 +137,11 @@ func lockWithin(ctx context.Context, m *sync.Mutex) bool {
 }
 
 func (p *puller) objects(ctx context.Context) (*objectsAnswer, error) {
-	return call[digestRequest, objectsAnswer](ctx, p.origin, "Objects", &digestRequest{Account: p.q.Origin.Account, Term: p.q.Origin.Term})
+	return objectsOf(ctx, p.origin, p.q.Origin)
+}
+
+func objectsOf(ctx context.Context, c *connection, o providers.Origin) (*objectsAnswer, error) {
+	return call[digestRequest, objectsAnswer](ctx, c, "Objects", &digestRequest{Account: o.Account, Term: o.Term})
 }
 
 func (p *puller) settings(ctx context.Context) error {
@@ -152,12 +156,12 @@ func (p *puller) settings(ctx context.Context) error {
 	return err
 }
 
-// exchange runs one Send stream: tell writes what the copy holds if the origin
-// asks, take reads what it sends.
-func (p *puller) exchange(ctx context.Context, q *sendRequest, tell func(io.Writer) error, take func(io.Reader) error) (*sendAnswer, error) {
+// exchange runs one stream from an origin: tell writes what the copy holds if
+// the origin asks, take reads what it sends.
+func exchange(ctx context.Context, origin *connection, method string, q *sendRequest, check func() error, tell func(io.Writer) error, take func(io.Reader) error) (*sendAnswer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	st, err := p.origin.open(ctx, "Send")
+	st, err := origin.open(ctx, method)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +183,7 @@ func (p *puller) exchange(ctx context.Context, q *sendRequest, tell func(io.Writ
 		}
 	}
 	r := &streamReader{st: st, fail: fail}
-	if err := take(&checkedReader{r, p.check}); err != nil {
+	if err := take(&checkedReader{r, check}); err != nil {
 		return nil, err
 	}
 	if err := skipEnd(r); err != nil {
@@ -190,6 +194,10 @@ func (p *puller) exchange(ctx context.Context, q *sendRequest, tell func(io.Writ
 		return nil, fail(err)
 	}
 	return &out, nil
+}
+
+func (p *puller) exchange(ctx context.Context, q *sendRequest, tell func(io.Writer) error, take func(io.Reader) error) (*sendAnswer, error) {
+	return exchange(ctx, p.origin, "Send", q, p.check, tell, take)
 }
 
 // drained finds the reason behind a broken send: gRPC tells it to the reader.

@@ -81,6 +81,11 @@ func service() *grpc.ServiceDesc {
 			unary("Stub", (*Agent).stub),
 			unary("Inherit", (*Agent).inherit),
 			unary("DeclareLost", (*Agent).declareLost),
+			unary("Surrender", (*Agent).surrender),
+			unary("Accept", (*Agent).accept),
+			unary("Unpair", (*Agent).unpair),
+			unary("Reintroduce", (*Agent).reintroduce),
+			unary("Rebuild", (*Agent).rebuild),
 			unary("Origin", (*Agent).origin),
 			unary("CloseOrigin", (*Agent).closeOrigin),
 			unary("Compare", (*Agent).compare),
@@ -102,13 +107,17 @@ func service() *grpc.ServiceDesc {
 			unary("Poll", (*Agent).poll),
 			unary("Tell", (*Agent).tell),
 			unary("Hint", (*Agent).hint),
+			unary("Assist", (*Agent).assist),
 			unary("Objects", (*Agent).objects),
 			unary("Digest", (*Agent).digest),
 			unary("Detail", (*Agent).detail),
 		},
 		Streams: []grpc.StreamDesc{
 			streaming("Pull", (*Agent).pull),
+			streaming("Try", (*Agent).try),
+
 			streaming("Send", (*Agent).send),
+			streaming("SendTrial", (*Agent).sendTrial),
 		},
 	}
 }

@@ -62,7 +62,7 @@ func (o *origin) Send(ctx context.Context, pass providers.Pass, manifest []byte,
 	if err != nil {
 		return agent.Sent{}, err
 	}
-	return agent.Sent{Bytes: r.Stats.BytesSent, Total: info.Size(), Notes: r.Notes}, nil
+	return agent.Sent{Bytes: r.Stats.BytesSent, Total: info.Size(), Notes: r.Notes, Whole: r.Whole}, nil
 }
 
 func (o *origin) target() sqlitecompare.Target {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -148,5 +149,36 @@ func TestFullDiskAtThaw(t *testing.T) {
 	d.State(source, "shop", schema.StateActive, 0)
 	w.must(os.Remove(filepath.Join(filepath.Dir(w.dirs[source]), "fills the disk")))
 	d.Cut("shop", source, 0)
+	d.Answers(transit, "shop.example")
+}
+
+// TestFullDiskInTrial: a disk that fills up while a database arrives ends the
+// trial, leaves nothing, and harms nobody.
+func TestFullDiskInTrial(t *testing.T) {
+	t.Parallel()
+	d, w := drive(t, small(t, transit), shop())
+	for range 4 {
+		d.OK("insert", w.Insert(source, "shop", "main", strings.Repeat("a long row ", 100_000)))
+	}
+	filler := filepath.Join(filepath.Dir(w.dirs[transit]), "fills the disk")
+	once := sync.Once{}
+	_, err := d.Servers[transit].Abilities().Trier.Try(d.Ctx, d.Term, d.Origin("shop", source), func(providers.Progress) {
+		once.Do(func() { fill(t, filepath.Dir(w.dirs[transit])) })
+	})
+	// Whoever notices it first says so: the file system, or the look at what is left.
+	if err == nil {
+		t.Log("the trial had ended before the disk was full")
+	} else {
+		full(t, err)
+	}
+	if left := w.Scratch(transit); len(left) != 0 {
+		t.Errorf("left are %q", left)
+	}
+	w.must(os.Remove(filler))
+	f, err := d.Servers[transit].Abilities().Trier.Try(d.Ctx, d.Term, d.Origin("shop", source), nil)
+	if d.OK("with room again", err); len(f.Databases) != 1 || f.Databases[0].Rows != 4 || len(f.Databases[0].Errors) != 0 {
+		t.Errorf("%+v", f)
+	}
+	d.Move("shop", source, 0)
 	d.Answers(transit, "shop.example")
 }

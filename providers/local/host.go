@@ -27,6 +27,7 @@ type Host struct {
 	front    *front.Front
 	programs *program.Manager
 	sqlite   *sqlite.Keeper
+	mentions *mentionCache
 	exit     func()
 	failed   func(account string) // an opening did not succeed: order it again
 	opening  sync.WaitGroup
@@ -90,6 +91,15 @@ func (h *Host) httpAddress() string {
 		return ""
 	}
 	return net.JoinHostPort(d.Serves[0], strconv.Itoa(d.HTTPPort))
+}
+
+// smtpAddress is where its own front takes mail.
+func (h *Host) smtpAddress() string {
+	p, err := parseFront(h.frontAddress())
+	if err != nil {
+		return ""
+	}
+	return p.SMTP
 }
 
 // frontAddress is what a peer's redirect is given; parseFront reads it.

@@ -24,6 +24,8 @@ import (
 //	runtimes/NAME/VER/  executables of runtimes
 //	records/            ownership records
 //	facts.json          facts mirrored here
+//	backups/NAME/       backups of an account; a wipe leaves them
+//	trials/NAME/        databases that are being tried; empty otherwise
 //	run/                what a reboot clears: boot mark, socket, pids
 //	agent.lock          held by the one live instance
 const (
@@ -35,6 +37,7 @@ const (
 	recordsDir   = "records"
 	factsFile    = "facts.json"
 	runDir       = "run"
+	trialsDir    = "trials"
 	bootFile     = "run/boot"
 	socketFile   = "run/agent.sock"
 	lockFile     = "agent.lock"

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -30,8 +31,15 @@ func Kind() providers.Kind {
 			{Name: "smtp_port", Type: "number", Default: "8025", Doc: "Port on which mail is accepted, on every service address.", Example: "8025"},
 			{Name: depotOption, Type: "string", Doc: "Directory that runtimes are installed from, as NAME/VERSION/NAME, when the server is provisioned or reinstalled.", Example: "depot"},
 			{Name: "supervised", Type: "bool", Default: "false", Doc: "Somebody else (an init) starts the server's process and starts it again when it ends; Stopover only waits for it.", Example: "true"},
+			{Name: "names", Type: "string", Doc: "Host names that are the server's own, separated by spaces: what mentions them in files of accounts is found. Used when the server is provisioned.", Example: "client.example"},
+			{Name: "outgoing", Type: "string", Doc: "Addresses that connections from the server come from, separated by spaces: what account owners are told. Used when the server is provisioned.", Example: "192.0.2.10"},
+			{Name: "disk_bytes", Type: "bytes", Default: "0", Doc: "Size of the server's disk, where that is to be less than the file system it lies on; 0: that of the file system. Capacity is computed with it. Used when the server is provisioned.", Example: "20GB"},
+			{Name: "disk_inodes", Type: "number", Default: "0", Doc: "How many files and directories the server's disk holds; 0: as many as the file system. Used when the server is provisioned.", Example: "1000000"},
 			{Name: idleOption, Type: "duration", Default: "1h", Doc: "How long the server's process stays when it serves no account and nobody calls; 0 means for ever.", Example: "10m"},
 		},
+		Address: providers.Option{Name: "address", Type: "string", Required: true, Example: "servers/client",
+			Doc: "The server's directory, relative to the configuration. It is made when the server is provisioned."},
+		Can:  abilities(),
 		Open: open,
 	}
 }
@@ -107,7 +115,7 @@ func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*sch
 // Abilities says what a pocket server can do: everything.
 func (s *server) Abilities() providers.Abilities {
 	return providers.Abilities{
-		Owner: s.Client, Copier: s.Client, Machine: s, Runtimes: s.Client, Keeper: s.Client, Disposer: s.Client,
+		Owner: s.Client, Copier: s.Client, Machine: s, Runtimes: s.Client, Keeper: s.Client, Disposer: s.Client, Trier: s.Client, Operator: s.Client,
 		Cannot: map[schema.Capability]string{},
 	}
 }
@@ -185,6 +193,13 @@ func (s *server) describe() (description.Server, error) {
 		return description.Server{}, err
 	}
 	d := description.Server{Name: s.config.Name, Architecture: "none", HTTPPort: web, SMTPPort: mail, Serves: s.config.Serves, Options: map[string]string{}}
+	d.Names, d.Outgoing = strings.Fields(s.config.Options["names"]), strings.Fields(s.config.Options["outgoing"])
+	if d.DiskBytes, err = s.number("disk_bytes"); err != nil {
+		return description.Server{}, err
+	}
+	if d.DiskInodes, err = s.number("disk_inodes"); err != nil {
+		return description.Server{}, err
+	}
 	if s.depot != "" {
 		d.Options[depotOption] = s.depot
 	}
@@ -194,7 +209,23 @@ func (s *server) describe() (description.Server, error) {
 		}
 		d.Options[idleOption] = v
 	}
+	if err := d.Validate(); err != nil {
+		return description.Server{}, fmt.Errorf("server %s: %w", s.config.Name, err)
+	}
 	return d, nil
+}
+
+// number reads an option that is a number of something; 0 where it is not given.
+func (s *server) number(option string) (int64, error) {
+	v := s.config.Options[option]
+	if v == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("server %s: option %s: %q is not a number", s.config.Name, option, v)
+	}
+	return n, nil
 }
 
 // Stop ends the process of the pocket server in dir, and with it the programs

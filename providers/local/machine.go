@@ -88,7 +88,8 @@ func finishReinstall(dir string) error {
 	return syncDir(filepath.Dir(dir))
 }
 
-// wipe deletes everything but the lock that the caller holds. The new identity
+// wipe deletes everything but the lock that the caller holds, and backups: no
+// hosting company keeps them on the machine that it wipes. The new identity
 // comes first: from then on the old records belong to another machine.
 func wipe(dir, id string) error {
 	if err := renameio.WriteFile(filepath.Join(dir, machineFile), []byte(id+"\n"), 0o600, renameio.WithTempDir(dir)); err != nil {
@@ -99,7 +100,7 @@ func wipe(dir, id string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == lockFile || e.Name() == machineFile || e.Name() == logFile {
+		if e.Name() == lockFile || e.Name() == machineFile || e.Name() == logFile || e.Name() == description.BackupsDir {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
@@ -213,7 +214,7 @@ func (h *Host) Runtime(r schema.Runtime, restore bool) error {
 // own are the entries of the directory that belong to the server itself.
 func ownEntry(name string) bool {
 	own := []string{serverFile, machineFile, accountsDir, runtimesDir, removedDir, recordsDir,
-		factsFile, runDir, lockFile, logFile, freshFile, spoolDir}
+		factsFile, runDir, lockFile, logFile, freshFile, spoolDir, trialsDir, description.BackupsDir}
 	if slices.Contains(own, name) {
 		return true
 	}

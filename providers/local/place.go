@@ -28,12 +28,12 @@ func (h *Host) set(account string, m front.Mode) error {
 	a, err := description.ReadAccount(h.dir, account)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		out.Domains = h.domainsOf(account)
+		out.Domains, out.Also = h.domainsOf(account)
 	case err != nil:
 		// Nobody can say what it is, but its names are known: told to come later
 		// is better than turned away for good.
 		h.log.Error("account", "account", account, "error", err)
-		out.Domains = h.domainsOf(account)
+		out.Domains, out.Also = h.domainsOf(account)
 		if m.Kind == front.Serve || m.Kind == front.Hold {
 			m.Kind = front.Closed
 		}
@@ -41,6 +41,17 @@ func (h *Host) set(account string, m front.Mode) error {
 		out.UID, out.GID = a.UID, a.Group()
 		for _, x := range a.Domains {
 			out.Domains = append(out.Domains, x.Name)
+		}
+		for _, m := range a.Mailboxes {
+			if m.Quota > 0 {
+				if out.Quotas == nil {
+					out.Quotas = map[string]int64{}
+				}
+				out.Quotas[m.User+"@"+m.Domain] = m.Quota
+			}
+		}
+		if a.Site != nil {
+			out.Also = a.Site.Also
 		}
 		if a.Site != nil && a.Site.Kind == description.SiteProgram {
 			out.Site.Socket = h.programs.Socket(account)
@@ -54,17 +65,27 @@ func (h *Host) set(account string, m front.Mode) error {
 	return h.front.Set(account, out, m)
 }
 
+// alsoMark goes before a name that is for HTTP alone, in what a stub remembers.
+const alsoMark = "+"
+
 // domainsOf is what a stub remembers of an account whose data is elsewhere.
-func (h *Host) domainsOf(account string) []string {
+func (h *Host) domainsOf(account string) (domains, also []string) {
 	esc, err := schema.EscapeName(account)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	b, err := os.ReadFile(filepath.Join(h.dir, recordsDir, "domains", esc))
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	return strings.Fields(string(b))
+	for _, n := range strings.Fields(string(b)) {
+		if name, ok := strings.CutPrefix(n, alsoMark); ok {
+			also = append(also, name)
+		} else {
+			domains = append(domains, n)
+		}
+	}
+	return domains, also
 }
 
 // Place returns where an account's data is.
@@ -97,15 +118,6 @@ func (h *Host) Accounts() ([]string, error) {
 	return names, err
 }
 
-// Settings is the account's description as it is on disk.
-func (h *Host) Settings(account string) ([]byte, error) {
-	at, err := description.AccountDir(h.dir, account)
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(at, description.AccountFile))
-}
-
 // Settle stores the settings of a staged copy. They arrive as they are: a
 // runtime that is not offered here was a blocker before anything moved.
 func (h *Host) Settle(account string, settings []byte) ([]schema.Finding, error) {
@@ -124,6 +136,9 @@ func (h *Host) Settle(account string, settings []byte) ([]schema.Finding, error)
 	at, err := description.AccountDir(h.dir, account)
 	if err != nil {
 		return nil, err
+	}
+	if err := disown(at, a); err != nil {
+		return nil, fmt.Errorf("settings of %s: %w", schema.QuoteName(account), err)
 	}
 	if err := renameio.WriteFile(filepath.Join(at, description.AccountFile), settings, 0o644, renameio.WithTempDir(at)); err != nil {
 		return nil, fmt.Errorf("settings of %s: %w", schema.QuoteName(account), err)
@@ -176,6 +191,11 @@ func (h *Host) keepDomains(account string) error {
 	var names []string
 	for _, d := range a.Domains {
 		names = append(names, d.Name)
+	}
+	if a.Site != nil {
+		for _, n := range a.Site.Also {
+			names = append(names, alsoMark+n)
+		}
 	}
 	return h.writeDomains(account, names)
 }

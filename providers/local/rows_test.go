@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"bytes"
 	"database/sql"
 	"errors"
 	"io/fs"
@@ -87,4 +88,69 @@ func (w *world) Rows(side providertest.Side, account, database string) (out []st
 		return rows.Err()
 	})
 	return out, err
+}
+
+// Damage does to a database what a trial has to find.
+func (w *world) Damage(side providertest.Side, account, name string, d providertest.Damage) error {
+	p, err := w.database(side, account, name)
+	if err != nil {
+		return err
+	}
+	if d == providertest.Dangling {
+		return onDatabase(p, func(db *sql.DB) error {
+			_, err := db.Exec("CREATE TABLE gone (a); CREATE VIEW old AS SELECT a FROM gone; DROP TABLE gone")
+			return err
+		})
+	}
+	if err := onDatabase(p, func(db *sql.DB) error {
+		_, err := db.Exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 1000) INSERT INTO lines (line) SELECT printf('%0100d', i) FROM n")
+		return err
+	}); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(p, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteAt(bytes.Repeat([]byte("garbage "), 512), 8*4096)
+	return err
+}
+
+// Shrink changes the size of the disk in the server's description, which it
+// reads when it starts.
+func (w *world) Shrink(side providertest.Side, more int64) error {
+	w.Kill(side)
+	d, err := description.ReadServer(w.dirs[side])
+	if err != nil {
+		return err
+	}
+	if d.DiskBytes = 0; more >= 0 {
+		d.DiskBytes = more
+		err := filepath.WalkDir(w.dirs[side], func(_ string, e fs.DirEntry, err error) error {
+			if err != nil || !e.Type().IsRegular() {
+				return err
+			}
+			info, err := e.Info()
+			if err == nil {
+				d.DiskBytes += info.Size()
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return description.WriteServer(w.dirs[side], d)
+}
+
+func (w *world) Scratch(side providertest.Side) (left []string) {
+	entries, err := os.ReadDir(filepath.Join(w.dirs[side], "trials"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		left = append(left, err.Error())
+	}
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	return left
 }

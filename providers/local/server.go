@@ -67,6 +67,11 @@ func (p Process) run(dir string, log hclog.Logger) error {
 	if err != nil {
 		return err
 	}
+	h.adoptAll()
+	// What a trial that was killed left is nobody's.
+	if err := os.RemoveAll(filepath.Join(dir, trialsDir)); err != nil {
+		log.Warn("drop what a trial left", "error", err)
+	}
 	a, err := p.newAgent(h, log)
 	if err != nil {
 		return err
@@ -126,7 +131,7 @@ func newHost(dir string, log hclog.Logger) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{dir: dir, log: log, desc: d, doors: map[string]*door{}, sqlite: &sqlite.Keeper{}, busy: time.Now()}
+	h := &Host{dir: dir, log: log, desc: d, doors: map[string]*door{}, sqlite: &sqlite.Keeper{}, mentions: newMentionCache(), busy: time.Now()}
 	for _, sub := range []string{accountsDir, recordsDir, spoolDir} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o711); err != nil {
 			return nil, err

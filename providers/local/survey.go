@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,10 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent/files"
 	"github.com/stopover/stopover/providers/local/description"
-	"github.com/stopover/stopover/providers/local/sqlite"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -28,7 +25,8 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 	s := &schema.FoundServer{
 		Name: d.Name, Presence: schema.Present, Provider: "local",
 		Machine: h.machine, Boot: h.boot, Architecture: d.Architecture,
-		Addresses: slices.Clone(d.Serves), Listening: h.addresses(), HTTP: h.httpAddress(),
+		Addresses: slices.Clone(d.Serves), Listening: h.addresses(), HTTP: h.httpAddress(), SMTP: h.smtpAddress(),
+		Names: slices.Clone(d.Names), Outgoing: slices.Clone(d.Outgoing), Engines: h.engines(),
 		Can: everything(), Cannot: map[schema.Capability]string{},
 	}
 	for _, r := range d.Runtimes {
@@ -37,17 +35,11 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 	for _, r := range d.RemovedRuntimes {
 		s.Removed = append(s.Removed, schema.Runtime{Name: r.Name, Version: r.Version})
 	}
-	for _, e := range d.Engines {
-		s.Engines = append(s.Engines, schema.EngineOffer{Name: e.Name, Version: e.Version})
+	size, err := h.disk(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("measure the disk: %w", err)
 	}
-	var disk unix.Statfs_t
-	if err := unix.Statfs(h.dir, &disk); err == nil {
-		s.FreeBytes, s.FreeInodes = int64(disk.Bavail)*disk.Bsize, int64(disk.Ffree)
-		if disk.Files == 0 { // btrfs and others have no fixed number of inodes
-			s.FreeInodes = 1 << 62
-		}
-	}
-	var err error
+	s.TotalBytes, s.TotalInodes, s.FreeBytes, s.FreeInodes = size.bytes, size.inodes, size.freeBytes, size.freeInodes
 	if s.Residue, err = h.Residue(); err != nil {
 		return nil, err
 	}
@@ -60,11 +52,15 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 // everything is what a pocket server can do, whether it is there already or not.
 func everything() map[schema.Capability]bool {
 	can := map[schema.Capability]bool{}
-	for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
-		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts} {
+	for _, c := range abilities() {
 		can[c] = true
 	}
 	return can
+}
+
+func abilities() []schema.Capability {
+	return []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
+		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts, schema.CanTry}
 }
 
 // surveyAccounts surveys several accounts at once: most of the time is spent
@@ -100,6 +96,7 @@ func (h *Host) surveyAccounts(ctx context.Context) ([]*schema.FoundAccount, erro
 		return nil, err
 	}
 	slices.SortFunc(out, func(a, b *schema.FoundAccount) int { return strings.Compare(a.Name, b.Name) })
+	ownSites(out)
 	return out, nil
 }
 
@@ -109,6 +106,9 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 		return nil, err
 	}
 	out := &schema.FoundAccount{Name: name, UID: 0}
+	if _, err := h.adopt(name); err != nil { // it came while the server ran
+		h.log.Warn("no id", "account", name, "error", err)
+	}
 	d, err := description.ReadAccount(h.dir, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // staged and not yet settled
@@ -117,10 +117,18 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 			Code: "account-description", Severity: schema.Blocker, Account: name, Server: h.description().Name,
 			Summary: err.Error(), Remedy: "mend its account.json; nothing of it can be moved before", Certainty: "observed",
 		})
+		d = nil
 	default:
+		h.complete(name, d)
 		describe(out, d)
 	}
-	if err := countFiles(ctx, p.Files, out, name); err != nil {
+	if err := h.surveyHome(ctx, p.Files, out); err != nil {
+		return nil, err
+	}
+	if err := h.certificates(p.Files, name, d, out); err != nil {
+		return nil, err
+	}
+	if out.Backup, out.Backups, err = h.newestBackup(name); err != nil {
 		return nil, err
 	}
 	if err := countMail(ctx, p.Mail, out); err != nil {
@@ -159,7 +167,7 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 }
 
 func describe(out *schema.FoundAccount, d *description.Account) {
-	out.UID = d.UID
+	out.UID, out.ID, out.Created, out.Quota = d.UID, d.ID, d.Created, d.Quota
 	for _, x := range d.Domains {
 		dns := x.DNS
 		if dns == "" {
@@ -180,6 +188,9 @@ func describe(out *schema.FoundAccount, d *description.Account) {
 		out.Runtimes = append(out.Runtimes, schema.RuntimeUse{Name: runtime, Version: v, By: by})
 	}
 	if d.Site != nil {
+		for _, n := range slices.Concat(names(d.Domains), d.Site.Also) {
+			out.Sites = append(out.Sites, schema.Site{Domain: n, Kind: d.Site.Kind, Runtime: runtimeOf(d.Site)})
+		}
 		use(d.Site.Runtime, d.Site.Command, "site")
 	}
 	for _, p := range d.Programs {
@@ -196,7 +207,52 @@ func describe(out *schema.FoundAccount, d *description.Account) {
 	slices.Sort(out.Mail.Mailboxes)
 }
 
-func countFiles(ctx context.Context, dir string, out *schema.FoundAccount, name string) error {
+func names(list []description.Domain) []string {
+	out := make([]string, len(list))
+	for i, d := range list {
+		out[i] = d.Name
+	}
+	return out
+}
+
+// runtimeOf is the runtime that a site's program runs on, however it says so.
+func runtimeOf(s *description.Site) string {
+	if s.Runtime == "" && len(s.Command) > 0 {
+		r, _ := strings.CutPrefix(s.Command[0], description.RuntimePrefix)
+		if r != s.Command[0] {
+			return r
+		}
+	}
+	return s.Runtime
+}
+
+// ownSites notes which sites are on another account's domain: the domain
+// itself, or the closest one above it.
+func ownSites(accounts []*schema.FoundAccount) {
+	owner := map[string]string{}
+	for _, a := range accounts {
+		for _, d := range a.Domains {
+			owner[d.Name] = a.Name
+		}
+	}
+	for _, a := range accounts {
+		for i := range a.Sites {
+			for n := a.Sites[i].Domain; n != ""; _, n, _ = strings.Cut(n, ".") {
+				if slices.ContainsFunc(a.Domains, func(d schema.Domain) bool { return d.Name == n }) {
+					break
+				}
+				if o, ok := owner[n]; ok {
+					a.Sites[i].Owner = o
+					break
+				}
+			}
+		}
+	}
+}
+
+// surveyHome reads the list of the account's files once, for all that is found
+// in it.
+func (h *Host) surveyHome(ctx context.Context, dir string, out *schema.FoundAccount) error {
 	l, found, err := files.Scan(ctx, dir, files.ScanOptions{})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the account does not have this part
@@ -204,13 +260,24 @@ func countFiles(ctx context.Context, dir string, out *schema.FoundAccount, name 
 	if err != nil {
 		return err
 	}
+	var more bool
+	if out.Links, more = linksOut(l); more {
+		out.Truncated = append(out.Truncated, "links")
+	}
+	d := h.description()
+	if out.Mentions, more, err = h.mentions.mentions(ctx, out.Name, dir, l, slices.Concat(d.Names, d.Serves)); err != nil {
+		return err
+	}
+	if more {
+		out.Truncated = append(out.Truncated, "mentions")
+	}
 	l.Walk(func(_ string, e files.Entry) {
 		out.Files.Entries++
 		out.Files.Bytes += e.Size
 	})
 	for _, f := range found {
 		out.Findings = append(out.Findings, schema.Finding{
-			Code: "file-" + string(f.Code), Severity: severityOf(f.Code), Account: name, Object: f.Path,
+			Code: "file-" + string(f.Code), Severity: severityOf(f.Code), Account: out.Name, Object: f.Path,
 			Summary:   fmt.Sprintf("%s cannot be carried: %s %s", printable(f.Path), f.Code, printable(f.Detail)),
 			Remedy:    "look whether it is needed; what makes it (a program, a mount) has to make it again on the other server",
 			Certainty: "observed",
@@ -247,121 +314,6 @@ func countMail(ctx context.Context, dir string, out *schema.FoundAccount) error 
 		}
 	})
 	return nil
-}
-
-// Databases lists the account's databases as they are now.
-func (h *Host) Databases(account string) ([]schema.Database, error) {
-	p, err := h.Place(account, false)
-	if err != nil {
-		return nil, err
-	}
-	names, err := databaseNames(p.Databases)
-	if err != nil {
-		return nil, err
-	}
-	version := ""
-	for _, e := range h.description().Engines {
-		if e.Name == "sqlite" {
-			version = e.Version
-		}
-	}
-	var out []schema.Database
-	for _, n := range names {
-		info, err := sqlite.Inspect(context.Background(), h.sqlite, sqlite.File{Root: p.Databases, Name: n + sqliteExt}, sqlite.InspectOptions{})
-		if err != nil {
-			return nil, fmt.Errorf("database %s: %w", printable(n), err)
-		}
-		out = append(out, schema.Database{Engine: "sqlite", Version: version, Name: n, Bytes: info.Bytes, Mode: string(info.JournalMode)})
-	}
-	return out, nil
-}
-
-// DatabaseNames lists the databases of an account without opening them.
-func (h *Host) DatabaseNames(account string) ([]string, error) {
-	p, err := h.Place(account, false)
-	if err != nil {
-		return nil, err
-	}
-	return databaseNames(p.Databases)
-}
-
-const sqliteExt = ".sqlite"
-
-// databaseNames lists the databases of a directory by name, sorted.
-func databaseNames(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var out []string
-	for _, e := range entries {
-		if n, ok := strings.CutSuffix(e.Name(), sqliteExt); ok && e.Type().IsRegular() {
-			out = append(out, n)
-		}
-	}
-	return out, nil
-}
-
-// Movable refuses what no part of a copy would carry.
-func (h *Host) Movable(account string) error {
-	p, err := h.Place(account, false)
-	if err != nil {
-		return err
-	}
-	strays, err := strayDatabases(p.Databases)
-	if err != nil {
-		return err
-	}
-	extra, err := strayEntries(filepath.Dir(p.Files))
-	if err != nil {
-		return err
-	}
-	if all := append(extra, strays...); len(all) > 0 {
-		return fmt.Errorf("%w: %s would not be moved: move it into the account's home, or delete it", providers.ErrRefused, printable(all[0]))
-	}
-	return nil
-}
-
-// strayEntries lists what lies in an account's directory and is no part of it.
-func strayEntries(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, e := range entries {
-		switch n := e.Name(); n {
-		case description.HomeDir, description.MailDir, description.DatabasesDir, description.AccountFile, copiedFile:
-		default:
-			if !strings.HasPrefix(n, "."+description.AccountFile) { // left by a crash while it was replaced
-				out = append(out, n)
-			}
-		}
-	}
-	return out, nil
-}
-
-// strayDatabases lists what else is in the directory: companions of a database
-// belong to it, anything else would be left behind.
-func strayDatabases(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var out []string
-	for _, e := range entries {
-		n := e.Name()
-		for _, s := range []string{"", "-wal", "-shm", "-journal"} {
-			if b, ok := strings.CutSuffix(n, s); ok && strings.HasSuffix(b, sqliteExt) && e.Type().IsRegular() {
-				n = ""
-				break
-			}
-		}
-		if n != "" {
-			out = append(out, n)
-		}
-	}
-	return out, nil
 }
 
 func printable(s string) string { return schema.QuoteName(s) }

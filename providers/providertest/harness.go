@@ -50,6 +50,25 @@ type Harness interface {
 	World(t *testing.T, accounts ...Account) World
 }
 
+// Damage is what a World can do to a database of an account, for trials.
+type Damage string
+
+// Damages.
+const (
+	Corrupt  Damage = "corrupt"  // some of its pages are garbage
+	Dangling Damage = "dangling" // it has a view, or what is like one, of something that is not there
+)
+
+// Trials is what a World has beside the rest if its servers can try databases.
+type Trials interface {
+	Damage(side Side, account, database string, d Damage) error
+	// Shrink leaves the server room for so many bytes more; negative: as much as
+	// there was. The server may be started anew for that.
+	Shrink(side Side, bytes int64) error
+	// Scratch lists what trials have left on a server, of whatever kind.
+	Scratch(Side) []string
+}
+
 // World is a pair of servers and what is seen of them from outside.
 type World interface {
 	Env() providers.Env

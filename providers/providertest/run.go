@@ -32,6 +32,10 @@ func Run(t *testing.T, h Harness) {
 		{"residue", testResidue},
 		{"archive and retire", testRetire},
 		{"declare lost", testDeclareLost},
+		{"trial", testTrial},
+		{"trial that is killed", testTrialKilled},
+		{"trial on a full disk", testTrialFull},
+		{"trial beside a cutover", testTrialCutover},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,16 +103,17 @@ func (p *program) applyFresh(ctx context.Context, flags applyFlags, request setu
 	defer project.Close()
 	v := p.view()
 	asked := false
-	return p.waiting(ctx, flags, v, project, request, nil, func(ctx context.Context, failed map[string]bool) error {
+	return p.waiting(ctx, flags, v, project, request, nil, func(ctx context.Context, failed map[string]bool) ([]plan.ID, error) {
 		return p.applyRounds(ctx, project, v, flags, request, failed, &asked)
 	})
 }
 
 // waiting runs once, or with --wait again and again. While it sleeps it holds no
 // lock: approvals, a rollback and other runs are not kept out for days.
-func (p *program) waiting(ctx context.Context, flags applyFlags, v *view.View, project *setup.Project, request setup.Request, saved *plan.Plan, once func(context.Context, map[string]bool) error) error {
+func (p *program) waiting(ctx context.Context, flags applyFlags, v *view.View, project *setup.Project, request setup.Request, saved *plan.Plan, once func(context.Context, map[string]bool) ([]plan.ID, error)) error {
 	if !flags.wait {
-		return once(ctx, nil)
+		_, err := once(ctx, nil)
+		return err
 	}
 	w := &waiter{clock: state.System{}, graceful: p.graceful, timeout: flags.timeout, gates: saved == nil, tell: v.Event, once: once,
 		look: func(ctx context.Context, failed map[string]bool) (*plan.Plan, error) {
@@ -130,42 +132,45 @@ func (p *program) waiting(ctx context.Context, flags applyFlags, v *view.View, p
 
 // applyRounds plans and applies until nothing more can be done: what a step
 // makes known (a server that was provisioned, a probe that passed) may open
-// more steps.
-func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *view.View, flags applyFlags, request setup.Request, failed map[string]bool, asked *bool) error {
+// more steps. It returns the steps that could be done once more and would only
+// show the same again, such as the trial of a database that failed it.
+func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *view.View, flags applyFlags, request setup.Request, failed map[string]bool, asked *bool) ([]plan.ID, error) {
 	lock, err := project.Store.Lock(ctx, state.Holder{Who: setup.Holder(), Doing: "apply", Started: time.Now().UTC()})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer lock.Release()
+	did := map[plan.ID]bool{}
 	var last string
 	for {
 		request.Now = time.Now()
 		computed, err := project.Compute(ctx, request)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		computed.Plan = apply.LeaveOut(computed.Plan, failed)
+		ready := apply.Ready(computed.Plan, request.Now)
 		if !*asked {
 			v.Planned(computed.Plan, computed.Notes)
-			if flags.wait || apply.Ready(computed.Plan, request.Now) {
+			if flags.wait || len(ready) > 0 {
 				if err := p.ask(flags, computed.Plan); err != nil {
-					return err
+					return nil, err
 				}
 			}
 			*asked = true
 		}
-		runnable := computed.Plan.Runnable()
-		if !apply.Ready(computed.Plan, request.Now) || fingerprint(runnable) == last {
-			return conclusion(v, computed.Plan, flags.wait)
+		now := fingerprint(computed.Plan.Runnable())
+		if now == last || !slices.ContainsFunc(ready, func(id plan.ID) bool { return !did[id] }) {
+			return ready, conclusion(v, computed.Plan, flags.wait)
 		}
-		last = fingerprint(runnable)
-		if err := p.run(ctx, project, lock, v, flags, request, computed); err != nil {
+		last = now
+		if err := p.run(ctx, project, lock, v, flags, request, computed, did); err != nil {
 			var waiting *apply.WaitingError
 			var refused *apply.RefusedError
 			if errors.As(err, &waiting) || errors.As(err, &refused) && refused.Blocked {
 				continue // a fresh plan says what is left, and whether it is only gates and windows
 			}
-			return err
+			return nil, err
 		}
 	}
 }
@@ -194,10 +199,17 @@ func conclusion(v *view.View, p *plan.Plan, wait bool) error {
 	return nil
 }
 
-func (p *program) run(ctx context.Context, project *setup.Project, lock state.Lock, v *view.View, flags applyFlags, request setup.Request, computed *setup.Computed) error {
+// run runs a plan. The steps that it did are added to did, if that is not nil.
+func (p *program) run(ctx context.Context, project *setup.Project, lock state.Lock, v *view.View, flags applyFlags, request setup.Request, computed *setup.Computed, did map[plan.ID]bool) error {
 	r := &apply.Runner{
 		Servers: project.Servers, State: project.Store, Lock: lock, Inventory: computed.Inventory,
-		Observe: v.Event, Graceful: p.graceful, Holder: setup.Holder(), Confirmed: request.Confirmed, Parallel: flags.parallel,
+		Observe: func(e apply.Event) {
+			if e.What == apply.Finished && did != nil {
+				did[e.Step] = true
+			}
+			v.Event(e)
+		},
+		Graceful: p.graceful, Holder: setup.Holder(), Confirmed: request.Confirmed, Parallel: flags.parallel,
 		Settings: apply.Settings{Lease: flags.lease},
 	}
 	result, err := r.Run(ctx, computed.Plan)
@@ -222,25 +234,25 @@ func (p *program) applySaved(ctx context.Context, path string, flags applyFlags,
 	}
 	request.Goal = saved.Goal
 	shown := false
-	return p.waiting(ctx, flags, v, project, request, saved, func(ctx context.Context, failed map[string]bool) error {
+	return p.waiting(ctx, flags, v, project, request, saved, func(ctx context.Context, failed map[string]bool) ([]plan.ID, error) {
 		return p.applySavedOnce(ctx, project, v, path, saved, flags, request, failed, &shown)
 	})
 }
 
 // applySavedOnce does what of a saved plan is left and can be done now.
-func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v *view.View, path string, saved *plan.Plan, flags applyFlags, request setup.Request, failed map[string]bool, shown *bool) error {
+func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v *view.View, path string, saved *plan.Plan, flags applyFlags, request setup.Request, failed map[string]bool, shown *bool) ([]plan.ID, error) {
 	lock, err := project.Store.Lock(ctx, state.Holder{Who: setup.Holder(), Doing: "apply " + path, Started: time.Now().UTC()})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer lock.Release()
 	request.Now = time.Now()
 	fresh, err := project.Compute(ctx, request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := apply.Check(saved, fresh.Plan); err != nil {
-		return err
+		return nil, err
 	}
 	// What the saved plan only projected does not run from its file.
 	fresh.Plan = apply.LeaveOut(plan.Within(saved, fresh.Plan), failed)
@@ -248,15 +260,15 @@ func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v 
 		v.Planned(fresh.Plan, fresh.Notes)
 		*shown = true
 	}
-	if err := p.run(ctx, project, lock, v, flags, request, fresh); err != nil {
-		return err
+	if err := p.run(ctx, project, lock, v, flags, request, fresh, nil); err != nil {
+		return nil, err
 	}
 	request.Now = time.Now()
 	after, err := project.Compute(ctx, request)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return conclusion(v, after.Plan, false)
+	return nil, conclusion(v, after.Plan, false)
 }
 
 // ask lets a person at a terminal say yes. Programs say --auto-approve.

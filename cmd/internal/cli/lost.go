@@ -43,6 +43,7 @@ that its accounts live elsewhere.`,
 			return err
 		},
 	}
+	c.ValidArgsFunction = p.completeServers
 	c.Flags().StringVar(&typed, "confirm", "", "the server's name, typed again")
 	return c
 }

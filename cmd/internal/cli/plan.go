@@ -8,6 +8,8 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/stopover/stopover/apply"
+	"github.com/stopover/stopover/cmd/internal/view"
 	"github.com/stopover/stopover/plan"
 )
 
@@ -41,16 +43,27 @@ func (p *program) plan() *cobra.Command {
 				}
 			}
 			p.view().Plan(computed.Plan, computed.Notes, out)
-			if detailed && len(computed.Plan.Steps) > 0 {
-				p.exit = exitChanges
+			if detailed {
+				p.exit = detailedExit(computed.Plan)
 			}
 			return nil
 		},
 	}
 	goal.add(c.Flags())
 	c.Flags().StringVarP(&out, "out", "o", "", "save the plan in this file, for review and for apply")
-	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are steps to do")
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are steps to do, with 4 when blockers leave none that could be done")
 	return c
+}
+
+// detailedExit tells a script whether there is anything to do.
+func detailedExit(p *plan.Plan) int {
+	switch {
+	case p.Blocked() && len(p.Runnable()) == 0:
+		return apply.ExitRefused
+	case len(p.Steps) > 0:
+		return exitChanges
+	}
+	return apply.ExitDone
 }
 
 func savePlan(path string, p *plan.Plan) error {
@@ -84,15 +97,21 @@ func loadPlan(path string) (*plan.Plan, error) {
 }
 
 func (p *program) show() *cobra.Command {
-	return &cobra.Command{
+	var f formatFlags
+	c := &cobra.Command{
 		Use: "show PLAN", Short: "Show a saved plan without asking any server", Args: exactly("PLAN"),
+		Example: "  stopover show plan.json\n  stopover show plan.json --format markdown --out review.md",
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := f.check(p.json); err != nil {
+				return err
+			}
 			saved, err := loadPlan(args[0])
 			if err != nil {
 				return err
 			}
-			p.view().Plan(saved, nil, "")
-			return nil
+			return p.shown(&f, func(v *view.View, format string) error { return v.PlanAs(saved, nil, "", format) })
 		},
 	}
+	p.formatFlags(c, &f)
+	return c
 }

@@ -54,7 +54,7 @@ A later apply moves them again.`,
 			if err := p.ask(flags, computed.Plan); err != nil {
 				return err
 			}
-			err = p.run(c.Context(), project, lock, v, flags, request, computed)
+			err = p.run(c.Context(), project, lock, v, flags, request, computed, nil)
 			var waiting *apply.WaitingError
 			if errors.As(err, &waiting) {
 				return nil

@@ -31,7 +31,9 @@ type program struct {
 	noColor  bool
 	verbose  bool
 	vars     []hclfile.Assignment // of --var and --var-file, in order
-	graceful context.Context      // ends at the first Ctrl-C; the command's context ends at the second
+	jsonInto string
+	into     *os.File        // jsonInto, once it is open
+	graceful context.Context // ends at the first Ctrl-C; the command's context ends at the second
 	exit     int
 }
 
@@ -55,7 +57,34 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	return p.status(root.ExecuteContext(hard))
+	return p.closed(p.status(root.ExecuteContext(hard)))
+}
+
+// openInto opens the file of --json-into before anything is done: a run whose
+// record cannot be kept does not begin.
+func (p *program) openInto() error {
+	if p.jsonInto == "" {
+		return nil
+	}
+	f, err := os.OpenFile(p.jsonInto, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("--json-into: %w", err)
+	}
+	p.into = f
+	return nil
+}
+
+// closed ends the file of --json-into. What is missing there is an error, unless
+// the command has a worse one.
+func (p *program) closed(exit int) int {
+	if p.into == nil {
+		return exit
+	}
+	err := p.into.Close()
+	if p.into = nil; err == nil {
+		return exit
+	}
+	return max(exit, p.status(fmt.Errorf("write %s: %w", p.jsonInto, err)))
 }
 
 // status turns a command's end into an exit status, and says what went wrong.
@@ -72,7 +101,11 @@ func (p *program) status(err error) int {
 }
 
 func (p *program) options() view.Options {
-	return view.Options{JSON: p.json, NoColor: p.noColor || os.Getenv("NO_COLOR") != "", Verbose: p.verbose}
+	o := view.Options{JSON: p.json, NoColor: p.noColor || os.Getenv("NO_COLOR") != "", Verbose: p.verbose, Version: setup.Version}
+	if p.into != nil {
+		o.JSONInto = p.into
+	}
+	return o
 }
 
 func (p *program) view() *view.View { return view.New(p.out, p.err, p.options()) }
@@ -89,6 +122,7 @@ Exit status:
   1    error, or some accounts failed
   2    plan --detailed-exitcode: there are steps to do
   3    waiting: only gates are left; who must do what is printed
+       (fmt --check: a file is not formatted)
   4    refused: blockers, stale saved plan, missing confirmation
   5    another run holds the lock or has claimed the servers
   130  interrupted; run again to go on`
@@ -98,16 +132,19 @@ func (p *program) root() *cobra.Command {
 		Use: "stopover", Short: "Move hosting accounts off a server and back", Long: rootLong,
 		SilenceErrors: true, SilenceUsage: true, Version: setup.Version,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return p.openInto() },
 	}
 	root.SetVersionTemplate("stopover {{.Version}}\n")
 	f := root.PersistentFlags()
 	f.StringVarP(&p.dir, "chdir", "C", ".", "directory of the *.stopover.hcl files")
 	f.BoolVar(&p.json, "json", false, "print JSON for programs")
+	f.StringVar(&p.jsonInto, "json-into", "", "write the JSON into this file, besides the text")
 	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
 	p.variableFlags(f)
-	root.AddCommand(p.validate(), p.inventory(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
-		p.declareLost(), p.version(), p.pocketServer())
+	root.AddCommand(p.init(), p.fmt(), p.validate(), p.inventory(), p.check(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
+		p.report(), p.dns(), p.notices(), p.unlock(), p.declareLost(), p.providers(), p.schema(), p.version(), p.pocketServer())
+	p.completeFlags(root)
 	return root
 }
 

@@ -18,7 +18,8 @@ const (
 	firstLook  = 2 * time.Second
 	gateLook   = time.Minute
 	windowLook = 5 * time.Minute
-	badLooks   = 30 // in a row; then something is wrong that time does not mend
+	badLooks   = 30        // in a row; then something is wrong that time does not mend
+	sameAgain  = time.Hour // after which steps that would show the same again are done once more
 )
 
 // waiter is apply --wait: what can be done is done, then it sleeps without the
@@ -33,10 +34,13 @@ type waiter struct {
 	tell     func(apply.Event)
 	// once applies what can be done now. Accounts in failed are left alone: to
 	// try a cutover again and again would be an outage again and again.
-	once func(ctx context.Context, failed map[string]bool) error
+	// It returns the steps that could be done again, but would only show the same.
+	once func(ctx context.Context, failed map[string]bool) (same []plan.ID, err error)
 	// look plans without changing anything.
 	look func(ctx context.Context, failed map[string]bool) (*plan.Plan, error)
 
+	same   []plan.ID
+	went   time.Time // the last go ended
 	slept  time.Duration
 	failed map[string]bool
 	errs   []error
@@ -45,7 +49,9 @@ type waiter struct {
 func (w *waiter) run(ctx context.Context) error {
 	w.failed = map[string]bool{}
 	for {
-		err := w.once(ctx, w.failed)
+		var err error
+		w.same, err = w.once(ctx, w.failed)
+		w.went = w.clock.Now()
 		var waiting *apply.WaitingError
 		var failed *apply.FailedError
 		var locked *state.LockedError
@@ -59,10 +65,11 @@ func (w *waiter) run(ctx context.Context) error {
 			if lookErr != nil {
 				return w.verdict(lookErr)
 			}
-			if waiting = apply.Waits(p, w.clock.Now()); waiting == nil && !apply.Ready(p, w.clock.Now()) {
-				return w.verdict(nil)
-			} else if waiting == nil {
+			switch waiting = apply.Waits(p, w.clock.Now()); {
+			case w.more(p):
 				continue
+			case waiting == nil || !w.opens(waiting):
+				return w.verdict(nil)
 			}
 		case errors.As(err, &waiting):
 			if !w.opens(waiting) {
@@ -77,6 +84,17 @@ func (w *waiter) run(ctx context.Context) error {
 			return w.verdict(err)
 		}
 	}
+}
+
+// more says whether a plan has steps that can begin now and have not just been
+// done.
+func (w *waiter) more(p *plan.Plan) bool {
+	now := w.clock.Now()
+	ready := apply.Ready(p, now)
+	if now.Sub(w.went) >= sameAgain {
+		return len(ready) > 0
+	}
+	return slices.ContainsFunc(ready, func(id plan.ID) bool { return !slices.Contains(w.same, id) })
 }
 
 // opens says whether there is something to wait for.
@@ -134,7 +152,7 @@ func (w *waiter) await(ctx context.Context, waiting *apply.WaitingError, locked 
 		case err == nil:
 			bad = 0
 			now := apply.Waits(p, w.clock.Now())
-			if now == nil || apply.Ready(p, w.clock.Now()) {
+			if now == nil || w.more(p) {
 				return nil
 			}
 			waiting, locked = now, nil

@@ -32,8 +32,9 @@ type waitWorld struct {
 	events []apply.Event
 	onces  []string // time of each go, and who was left out
 	looks  int
-	act    func(n int) error       // a go's result; nil: what the plan waits for
-	seen   func(n int) error       // a look's error
+	act    func(n int) error // a go's result; nil: what the plan waits for
+	seen   func(n int) error // a look's error
+	same   []plan.ID
 	each   func(e apply.Event)     // of each countdown
 	stop   context.CancelCauseFunc // Ctrl-C
 }
@@ -55,17 +56,17 @@ func (w *waitWorld) tell(e apply.Event) {
 	}
 }
 
-func (w *waitWorld) once(_ context.Context, failed map[string]bool) error {
+func (w *waitWorld) once(_ context.Context, failed map[string]bool) ([]plan.ID, error) {
 	w.onces = append(w.onces, w.clock.now.Format("02 15:04:05"))
 	if w.act != nil {
 		if err := w.act(len(w.onces)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if waits := apply.Waits(apply.LeaveOut(w.plan, failed), w.clock.now); waits != nil {
-		return waits
+		return w.same, waits
 	}
-	return nil
+	return nil, nil
 }
 
 func (w *waitWorld) look(_ context.Context, failed map[string]bool) (*plan.Plan, error) {
@@ -133,6 +134,20 @@ func TestWaitForAGate(t *testing.T) {
 	}
 	if e := w.events[0]; e.Text != "support: reinstall the server (and 1 more)" || e.Left != firstLook || !e.Until.IsZero() {
 		t.Errorf("%+v", e)
+	}
+}
+
+// A trial that fails again and again is not repeated at every look, but once an
+// hour, and when something else can be done.
+func TestWaitDoesNotRepeat(t *testing.T) {
+	w, x := newWait(t)
+	try := plan.Step{ID: "prepare.try_databases[shop]@0", Op: plan.OpTrial, Account: "shop", Phase: "prepare"}
+	w.plan.Steps = []plan.Step{try}
+	w.plan.Gates = []plan.Gate{gated("x.y[z]")}
+	w.same = []plan.ID{try.ID}
+	x.timeout = 150 * time.Minute
+	if err := x.run(context.Background()); apply.ExitCode(err) != apply.ExitWaiting || len(w.onces) != 3 {
+		t.Errorf("%v: goes %v", err, w.onces)
 	}
 }
 

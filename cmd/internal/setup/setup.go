@@ -8,12 +8,8 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"path/filepath"
 	"slices"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/stopover/stopover/apply/state"
 	"github.com/stopover/stopover/plan"
@@ -21,6 +17,7 @@ import (
 	"github.com/stopover/stopover/providers/all"
 	"github.com/stopover/stopover/schema"
 	"github.com/stopover/stopover/schema/hclfile"
+	"github.com/stopover/stopover/schema/hclfile/condition"
 )
 
 // Version of the program.
@@ -51,9 +48,14 @@ func (e *ConfigError) Error() string {
 }
 
 // Parse reads the configuration of a directory, with the values of variables
-// that the command line gives.
+// that the command line gives, and looks at its checks and policies as far as
+// that goes without servers.
 func Parse(dir string, vars ...hclfile.Assignment) (*schema.Config, schema.Diagnostics) {
-	return hclfile.Parse(dir, hclfile.Options{Kinds: languageKinds(), Version: Version, Vars: vars, Env: os.LookupEnv})
+	cfg, diags := hclfile.Parse(dir, hclfile.Options{Kinds: languageKinds(), Version: Version, Vars: vars, Env: os.LookupEnv})
+	if diags.HasErrors() {
+		return cfg, diags
+	}
+	return cfg, append(diags, condition.Validate(cfg, (*plan.Plan)(nil))...)
 }
 
 func languageKinds() []hclfile.Kind {
@@ -88,7 +90,7 @@ func OpenConfig(ctx context.Context, dir string, cfg *schema.Config) (*Project, 
 		return nil, err
 	}
 	env := providers.Env{Dir: dir, Executable: exe}
-	for _, name := range []string{cfg.Migration.Source, cfg.Migration.Transit} {
+	for _, name := range []string{cfg.Migration.Source, cfg.Migration.Transit, cfg.Migration.Trial} {
 		s := cfg.Server(name)
 		if s == nil || p.Servers[name] != nil {
 			continue
@@ -127,27 +129,6 @@ func withDefaults(s schema.Server, cfg *schema.Config) schema.Server {
 	return s
 }
 
-// StateDir is where the local state store keeps its journal, below the
-// configuration.
-const StateDir = ".stopover"
-
-func openStore(dir string, cfg *schema.Config) (state.Store, error) {
-	switch cfg.State.Kind {
-	case "", "local":
-		at := StateDir
-		if v := cfg.State.Options["path"]; v != "" {
-			at = v
-		}
-		if !filepath.IsAbs(at) {
-			at = filepath.Join(dir, at)
-		}
-		return state.OpenLocal(at, state.Options{}), nil
-	case "http":
-		return openHTTP(cfg.State)
-	}
-	return nil, fmt.Errorf("there is no state store %q; this version has \"local\" and \"http\"", cfg.State.Kind)
-}
-
 // Close closes what was opened.
 func (p *Project) Close() error {
 	var errs []error
@@ -158,45 +139,6 @@ func (p *Project) Close() error {
 		errs = append(errs, p.Store.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// Survey reads the live state of all servers at once. A server that does not
-// answer is in the inventory with its error; that is not an error here.
-func (p *Project) Survey(ctx context.Context) (*schema.Inventory, error) {
-	inv := &schema.Inventory{Servers: map[string]*schema.FoundServer{}}
-	var mu sync.Mutex
-	g, ctx := errgroup.WithContext(ctx)
-	for name, s := range p.Servers {
-		g.Go(func() error {
-			found, err := s.Survey(ctx, providers.SurveyOptions{})
-			if err != nil {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				found = &schema.FoundServer{Presence: schema.Unreachable, Error: err.Error()}
-			}
-			found.Name = name
-			complete(found, s)
-			mu.Lock()
-			defer mu.Unlock()
-			inv.Servers[name] = found
-			return nil
-		})
-	}
-	return inv, g.Wait()
-}
-
-// complete adds what the provider says it cannot do.
-func complete(f *schema.FoundServer, s providers.Server) {
-	if f.Can == nil {
-		f.Can = map[schema.Capability]bool{}
-	}
-	for c, why := range s.Abilities().Cannot {
-		if f.Cannot == nil {
-			f.Cannot = map[schema.Capability]string{}
-		}
-		f.Can[c], f.Cannot[c] = false, why
-	}
 }
 
 // Load reads what is remembered: the store's facts and timings, and the facts
@@ -232,7 +174,8 @@ type Computed struct {
 	Notes     []string // about the state store, for people
 }
 
-// Compute surveys, loads and computes.
+// Compute surveys, evaluates the configuration's own checks, loads, computes,
+// and lets the policies judge the plan.
 func (p *Project) Compute(ctx context.Context, r Request) (*Computed, error) {
 	inv, err := p.Survey(ctx)
 	if err != nil {
@@ -242,10 +185,15 @@ func (p *Project) Compute(ctx context.Context, r Request) (*Computed, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := plan.Compute(plan.Input{Config: p.Config, Inventory: inv, Past: past, Goal: r.Goal, Confirmed: r.Confirmed, Now: r.Now})
+	// What they say of a condition that is wrong is among the findings too, as a
+	// blocker; Parse has shown it where it stands, unless the plan was saved.
+	checked, _ := condition.Checks(p.Config.Checks, inv, p.Config)
+	out, err := plan.Compute(plan.Input{Config: p.Config, Inventory: inv, Past: past, Goal: r.Goal, Checked: checked, Confirmed: r.Confirmed, Now: r.Now})
 	if err != nil {
 		return nil, err
 	}
+	judged, _ := condition.Policies(p.Config.Policies, out, inv)
+	out.Judge(judged)
 	return &Computed{Plan: out, Inventory: inv, Past: past, Notes: notes}, nil
 }
 

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/stopover/stopover/apply"
@@ -12,42 +11,47 @@ import (
 const countdownEvery = 5 * time.Minute
 
 // countdown shows that a run sleeps, for what, and how long.
-func (v *View) countdown(e apply.Event) {
-	due := e.At.Sub(v.progress.last) >= countdownEvery || e.Text != v.progress.waits
+func (v *View) countdown(e *apply.Event) {
+	p := &v.progress
+	due := p.slept.IsZero() || e.At.Sub(p.slept) >= countdownEvery || e.Text != p.waits
 	if v.terminal {
-		text := "looks again in " + took(e.Left)
-		if !e.Until.IsZero() {
-			text = took(e.Left.Round(time.Second)) + " left"
+		if e.Text != p.waits || p.sleep == nil {
+			p.wake()
+			v.item("    ", "", nil, clean(e.Text), nil)
 		}
-		if due {
-			v.progress.end(v)
-			v.line("    %s", wrap(clean(e.Text), 80, "    "))
-		}
-		fmt.Fprintf(v.out, "\r\x1b[K    %s", v.style.faint(text+" (Ctrl-C stops)"))
-		v.progress.shown = true
+		p.countdown(v, e)
 	}
+	p.waits = e.Text
 	if !due {
 		return
 	}
-	v.progress.last, v.progress.waits = e.At, e.Text
-	switch {
-	case v.json:
-		m := eventMessage(e)
-		m["left_ms"] = e.Left.Milliseconds()
-		if !e.Until.IsZero() {
-			m["until"] = e.Until.UTC().Format(time.RFC3339)
-		}
-		v.message(m)
-	case !v.terminal:
-		v.line("    %s", wrap("waiting: "+clean(e.Text), 80, "    "))
+	p.slept = e.At
+	m := v.newMessage("waiting", e.Text)
+	m.Timestamp, m.Text, m.ETA, m.Until = e.At.UTC(), e.Text, e.Left.Milliseconds(), e.Until.UTC()
+	if e.Until.IsZero() {
+		m.Until = time.Time{}
+	}
+	v.send(m)
+	if !v.terminal && !v.json {
+		v.item("    ", "waiting:", nil, clean(e.Text), nil)
 	}
 }
 
-// windows says which windows a run waits for.
-func windows(w *apply.WaitingError) string {
-	out := ""
-	for _, c := range w.Windows {
-		out += "\n  - " + wrap(clean(c.Sentence()), 80, "    ")
+// waits says what a run waits for when it ends.
+func (v *View) waits(w *apply.WaitingError) {
+	text := "Waiting. Run apply again then, or let it wait with --wait:"
+	switch {
+	case len(w.Windows) == 0:
+		text = "Waiting for " + plural(len(w.Gates), "gate") + ". Once somebody has acted, run apply again: it goes on."
+	case len(w.Gates) > 0:
+		text = "Waiting for " + plural(len(w.Gates), "gate") + ", and for windows. Run apply again then, or let it wait with --wait:"
 	}
-	return out
+	v.itemTo(v.err, "", "", nil, text, nil)
+	for i, c := range w.Windows {
+		if i == mostRows && !v.verbose && len(w.Windows) > mostRows+1 {
+			v.itemTo(v.err, "  ", "", nil, "… and "+number(int64(len(w.Windows)-i))+" more; --verbose shows all", nil)
+			return
+		}
+		v.itemTo(v.err, "  ", "-", nil, clean(c.Sentence()), nil)
+	}
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,8 +14,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mattn/go-runewidth"
 
 	"github.com/stopover/stopover/apply"
+	"github.com/stopover/stopover/cmd/internal/report"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
@@ -23,49 +25,6 @@ import (
 var update = flag.Bool("update", false, "write golden files")
 
 const nasty = "new\nline \x1b[31mred\u202e\xff"
-
-// seed is a plan as Compute makes it, with n accounts.
-func seed(n int) *plan.Plan {
-	p := &plan.Plan{Migration: "spring", Config: &schema.Config{}}
-	p.Config.Migration.Process, p.Config.Migration.Source, p.Config.Migration.Transit = "private-cloud-2025", "client", "transit"
-	p.Phases = []plan.PhaseState{{Name: "prepare", State: plan.PhaseDone}, {Name: "request", State: plan.PhaseAbsent},
-		{Name: "install", State: plan.PhaseDone}, {Name: "migrate", State: plan.PhaseCurrent, Left: 4 * n}, {Name: "verify", State: plan.PhaseAhead, Left: 2 * n},
-		{Name: "reinstall", State: plan.PhaseAhead, Left: 4}, {Name: "relocate", State: plan.PhaseAhead}}
-	for i := range n {
-		name := fmt.Sprintf("cust-%04d", i)
-		if i == 1 {
-			name = nasty
-		}
-		esc, err := schema.EscapeName(name)
-		if err != nil {
-			panic(err)
-		}
-		add := func(phase string, op plan.Op, group string) *plan.Step {
-			p.Steps = append(p.Steps, plan.Step{ID: plan.ID(fmt.Sprintf("%s.%s[%s]@0", phase, op, esc)), Phase: phase, Op: op, Account: name,
-				Server: "transit", From: "client", To: "transit", Group: group, Actor: plan.ActorStopover})
-			return &p.Steps[len(p.Steps)-1]
-		}
-		add("migrate", plan.OpWarm, "").Estimate.Duration = 90 * time.Second
-		add("migrate", plan.OpFreeze, "migrate["+esc+"]@0")
-		add("migrate", plan.OpSwitch, "migrate["+esc+"]@0").Estimate = plan.Estimate{Downtime: 4 * time.Second, Confidence: "measured"}
-		add("migrate", plan.OpThaw, "migrate["+esc+"]@0").Undo = true
-		gate := add("verify", plan.OpGate, "")
-		gate.Actor, gate.Why = plan.ActorCustomer, "look at the account on transit, and approve it or roll it back"
-		p.Gates = append(p.Gates, plan.Gate{ID: plan.ID("verify.accept[" + esc + "]"), Who: "customer", What: gate.Why, Open: true, Evidence: "sha256:" + strings.Repeat("4f", 32)})
-		p.Findings = append(p.Findings, schema.Finding{Code: "sqlite-not-wal", Severity: schema.Warning, Account: name,
-			Summary: "sqlite/guestbook has journal_mode delete: it is compared whole within the cut", Remedy: "Set journal_mode=WAL, if the application allows it."})
-		p.Accounts = append(p.Accounts, plan.AccountPlan{Name: name, Where: "client", Stage: plan.StagePrepared})
-	}
-	for _, op := range []plan.Op{plan.OpResidue, plan.OpSeal, plan.OpReinstall, plan.OpReturnAddresses} {
-		p.Steps = append(p.Steps, plan.Step{ID: plan.ID("reinstall." + op), Phase: "reinstall", Op: op, Server: "client", Projected: true,
-			Method: "carry", Objects: []string{"/etc/cron.d/legacy job"}, Why: "the reason that " + nasty + " has"})
-	}
-	p.Findings = append(p.Findings, schema.Finding{Code: "residue", Severity: schema.Blocker, Server: "client", Object: "/x",
-		Summary: nasty + " belongs to no account; the reinstallation would delete it", Remedy: "Write a residue block for it."})
-	p.Altered = []plan.Altered{{Account: nasty, Object: "runtime php", From: "7.4", To: "8.1", Why: "the architecture does not offer 7.4"}}
-	p.Downtime = plan.Downtime{Total: time.Duration(n) * 4 * time.Second, Max: 4 * time.Second, Of: nasty}
-	return p
-}
 
 func inventory() *schema.Inventory {
 	client := &schema.FoundServer{Name: "client", Presence: schema.Present, Architecture: nasty, Listening: []string{"192.0.2.10"}}
@@ -98,12 +57,22 @@ func texts() map[string]string {
 		{Account: nasty, State: apply.AccountFailed, Why: "read home/www: " + nasty},
 	}}
 	return map[string]string{
-		"plan-3":       show(Options{}, func(v *View) { v.Plan(seed(3), []string{"the state is new"}, "plan.json") }),
-		"plan-3000":    show(Options{}, func(v *View) { v.Plan(seed(3000), nil, "") }),
+		"plan-3":       show(Options{}, func(v *View) { v.Plan(dated(seed(3)), []string{"the state is new"}, "plan.json") }),
+		"plan-3000":    show(Options{}, func(v *View) { v.Plan(dated(seed(3000)), nil, "") }),
+		"plan-undated": show(Options{}, func(v *View) { v.Plan(unhanded(seed(4)), nil, "a plan.json") }),
 		"plan-verbose": show(Options{Verbose: true}, func(v *View) { v.Plan(seed(3), nil, "") }),
 		"plan-done":    show(Options{}, func(v *View) { v.Plan(&plan.Plan{Migration: "spring", Config: seed(0).Config}, nil, "") }),
-		"status":       show(Options{}, func(v *View) { v.Status(seed(3), inventory(), plan.Past{}) }),
-		"inventory":    show(Options{}, func(v *View) { v.Inventory(seed(0).Config, inventory()) }),
+		"status":       show(Options{}, func(v *View) { v.Status(Situation{Plan: seed(3), Inventory: inventory()}) }),
+		"status-narrow": show(Options{Width: 60}, func(v *View) {
+			v.Status(Situation{Plan: dated(seed(40)), Inventory: inventory()})
+		}),
+		"status-run": show(Options{Now: func() time.Time { return time.Date(2026, 12, 12, 8, 0, 0, 0, time.UTC) }}, func(v *View) {
+			p, r := dated(seed(1)), journey()
+			v.Status(Situation{Plan: p, Inventory: inventory(), Past: plan.Past{Facts: journeyFacts()}, Last: r.Run})
+		}),
+		"check":     show(Options{}, func(v *View) { v.Findings(allFindings(dated(seed(9)))) }),
+		"verify":    show(Options{}, func(v *View) { v.Verified(probes()) }),
+		"inventory": show(Options{}, func(v *View) { v.Inventory(seed(0).Config, inventory()) }),
 		"run": show(Options{}, func(v *View) {
 			event(v, apply.Started, nil)
 			event(v, apply.Progress, func(e *apply.Event) { e.Total, e.Rate = 9<<20, 1<<20 })
@@ -123,6 +92,22 @@ func texts() map[string]string {
 			v.Diagnostics(schema.Diagnostics{{Severity: "error", Summary: "Unknown argument", Detail: "There is no \"sauce\" here. Did you mean \"source\"?", Snippet: "  sauce = " + nasty,
 				Pos: schema.Pos{File: "main.stopover.hcl", Line: 5}}})
 		}),
+	}
+}
+
+// probes are accounts of which one differs, one has a new baseline, and one was
+// not asked.
+func probes() []report.Probed {
+	at := time.Unix(1e9, 0)
+	before := &schema.BaselineFact{Probe: "home", Status: 200, Title: "Shop"}
+	return []report.Probed{
+		{Account: "shop", Server: "transit", At: at, Probes: []report.ProbedOnce{
+			{Probe: "home", Before: before, Now: &apply.Answer{Status: 500, Title: nasty}, Why: "status 500 instead of 200"},
+			{Probe: "cart", Before: before, Now: &apply.Answer{Status: 200, Title: "Shop"}, OK: true}}},
+		{Account: nasty, Server: "transit", Err: "dial: " + nasty},
+		{Account: "blog", Server: "transit", At: at, OK: true, Probes: []report.ProbedOnce{{Probe: "home", Before: before, Now: &apply.Answer{Status: 301}, OK: true, Recorded: true}}},
+		{Account: "wiki", Server: "transit", At: at, OK: true},
+		{Account: "idle", Server: "transit"},
 	}
 }
 
@@ -147,20 +132,22 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// fits holds for all that is printed: nothing for a terminal to obey, and
-// lines of at most 80 columns, but where something has to be copied whole.
-func fits(t *testing.T, text string) {
+// fits holds for all that is printed: nothing for a terminal to obey, and no
+// line of more than 80 columns, whatever the names are.
+func fits(t interface {
+	Helper()
+	Errorf(string, ...any)
+}, text string) {
 	t.Helper()
 	if !utf8.ValidString(text) {
-		t.Error("not UTF-8")
+		t.Errorf("not UTF-8")
 	}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		if clean(line) != line {
 			t.Errorf("control characters: %q", line)
 		}
-		whole := strings.Contains(line, "sha256:") || strings.Contains(line, "stopover approve") || strings.Contains(line, "verify.accept[")
-		if n := utf8.RuneCountInString(line); n > 80 && !whole {
+		if n := runewidth.StringWidth(line); n > columns {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
@@ -179,17 +166,25 @@ func TestJSON(t *testing.T) {
 	for name, out := range map[string]string{
 		"plan":      show(o, func(v *View) { v.Plan(seed(2), nil, "") }),
 		"planned":   show(o, func(v *View) { v.Planned(seed(2), nil) }),
-		"status":    show(o, func(v *View) { v.Status(seed(2), inventory(), plan.Past{}) }),
+		"status":    show(o, func(v *View) { v.Status(Situation{Plan: seed(2), Inventory: inventory()}) }),
 		"inventory": show(o, func(v *View) { v.Inventory(seed(0).Config, inventory()) }),
 		"event":     show(o, func(v *View) { v.Event(apply.Event{What: apply.Failed, Account: nasty, Err: errors.New(nasty)}) }),
 		"error":     show(o, func(v *View) { v.Error(&apply.RefusedError{Reason: "no", Details: []string{nasty}}) }),
 		"concluded": show(o, func(v *View) { v.Concluded(seed(2)) }),
 		"approved":  show(o, func(v *View) { v.Approved(seed(2).Gates) }),
 	} {
-		var x map[string]any
 		d := json.NewDecoder(strings.NewReader(out))
-		if err := d.Decode(&x); err != nil || d.More() {
-			t.Errorf("%s: %v\n%s", name, err, out)
+		for n := 0; ; n++ {
+			var x map[string]any
+			if err := d.Decode(&x); errors.Is(err, io.EOF) && n > 0 {
+				break
+			} else if err != nil {
+				t.Errorf("%s: %v\n%s", name, err, out)
+				break
+			}
+			if x["format_version"] == nil && x["type"] == nil {
+				t.Errorf("%s: neither a document nor a message: %v", name, x)
+			}
 		}
 		if strings.ContainsRune(out, 0x1b) {
 			t.Errorf("%s: a control character", name)

@@ -2,287 +2,423 @@ package view
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
 
-// Planned shows the plan that a run begins with. For programs it is one message
-// of the run's stream.
-func (v *View) Planned(p *plan.Plan, notes []string) {
-	if v.json {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.message(map[string]any{"type": "planned", "plan": p, "notes": notes})
-		return
-	}
-	v.Plan(p, notes, "")
+// PlanDocument is a plan for programs: all that the plan holds, and the version
+// of the format.
+type PlanDocument struct {
+	FormatVersion string `json:"format_version"`
+	*plan.Plan
+	Notes []string `json:"notes,omitempty"` // about the state store
 }
 
-// Plan shows a plan: the verdict, findings first, then phase by phase what is
-// left, and who must do what.
+// Planned shows the plan that a run begins with. For programs it is the first
+// messages of the run's stream.
+func (v *View) Planned(p *plan.Plan, notes []string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.planMessages(p, notes)
+	if !v.json {
+		v.planText(p, notes, "")
+	}
+}
+
+// Plan shows a plan: the verdict, findings, what moves, phase by phase what is
+// left, when, and who must do what. saved is the file that it was written to.
 func (v *View) Plan(p *plan.Plan, notes []string, saved string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.json {
-		v.document(p)
-		return
+	if !v.give(PlanDocument{FormatVersion, p, notes}) {
+		v.planText(p, notes, saved)
 	}
+}
+
+func (v *View) planText(p *plan.Plan, notes []string, saved string) {
+	all := allFindings(p)
+	x := judge(p, all)
 	for _, n := range notes {
-		v.line("%s %s", v.style.yellow("Note:"), wrap(clean(n), 79, "      "))
+		v.item("", "Note:", v.style.yellow, clean(n), nil)
 	}
-	v.findings(p)
-	if len(p.Steps) == 0 && len(p.Waiting()) == 0 {
-		v.line("%s", v.verdict(p))
+	if x.word == wordNothing { // what is left to say may still be worth it
+		v.findings(all)
+		v.verdict(x)
 		return
 	}
-	v.line("%s", wrap(v.opening(p), 80, ""))
-	v.line("")
-	for _, ph := range p.Phases {
-		v.phase(p, ph)
+	v.verdict(x)
+	v.gap()
+	v.findings(all)
+	v.moves(x.moves)
+	if len(p.Steps) > 0 {
+		v.heading("Phase by phase:")
+		all := rows(p)
+		for _, ph := range p.Phases {
+			v.phase(ph, all[ph.Name])
+		}
 	}
 	if v.verbose {
 		v.steps(p)
 	}
 	v.altered(p)
-	v.gates(p)
-	v.line("%s", wrap(v.verdict(p), 80, ""))
-	if saved != "" {
-		v.line("\nSaved the plan to %s. To do exactly this, run:\n    stopover apply %s", saved, saved)
-	}
+	v.timetable(p)
+	v.deadlines(p)
+	v.cost(p)
+	v.noReturn(p)
+	v.gates(p, v.verbose)
+	v.last(p, x, saved)
 }
 
-func (v *View) opening(p *plan.Plan) string {
-	what := "Stopover will move " + plural(len(p.Accounts), "account")
-	if n := len(p.Goal.Rollback); n > 0 {
-		what = "Stopover will move " + plural(n, "account") + " back to " + schema.QuoteName(p.Config.Migration.Source)
-	}
-	return fmt.Sprintf("%s, migration %s by process %s:", what, schema.QuoteName(p.Migration), clean(p.Config.Migration.Process))
+// Words that a plan's verdict begins with.
+const (
+	wordNothing = "Nothing to do."
+	wordBlocked = "Blocked."
+	wordWaiting = "Waiting for somebody."
+	wordPart    = "Can be applied in part:"
+	wordNow     = "Can be applied now:"
+)
+
+// verdict is what a plan comes to.
+type verdict struct {
+	word     string
+	sentence string // after the word
+	outlook  string // when, how long down, what it costs
+	run      int    // steps that can run now
+	ahead    int    // steps behind gates
+	moves    []*move
 }
 
-func (v *View) verdict(p *plan.Plan) string {
-	run, projected := len(p.Runnable()), 0
-	for _, s := range p.Steps {
-		if s.Projected {
-			projected++
-		}
-	}
+func judge(p *plan.Plan, all []schema.Finding) verdict {
+	x := verdict{moves: movesOf(p)}
+	s := summary(p, len(x.moves))
+	x.run, x.ahead = s.Steps, s.Projected
+	stops, open := blocking(all), len(p.Waiting())
 	switch {
-	case p.Blocked() && run == 0:
-		return v.style.red("Blocked.") + " Nothing can be done until the blockers above are removed."
-	case len(p.Steps) == 0 && len(p.Waiting()) == 0:
-		return v.style.green("Nothing to do.") + " Every account is where it belongs."
+	case len(p.Steps) == 0 && open == 0 && stops == 0:
+		x.word, x.sentence = wordNothing, "Every account is where it belongs."
+		return x
+	case x.run == 0 && stops > 0:
+		x.word, x.sentence = wordBlocked, "Nothing can be done until what the blockers say is mended."
+	case x.run == 0:
+		x.word, x.sentence = wordWaiting, "No step can run before somebody has acted; the end of this text says who."
+	case stops > 0:
+		x.word, x.sentence = wordPart, what(p, x.moves)+". "+stopped(p, stops)
+	default:
+		x.word, x.sentence = wordNow, what(p, x.moves)+"."
 	}
-	s := fmt.Sprintf("%s %s now, %s behind gates.", v.style.bold("Plan:"), plural(run, "step"), number(int64(projected)))
-	if d := p.Downtime; d.Max > 0 {
-		s += fmt.Sprintf(" Predicted downtime: at most %s for one account", took(d.Max))
-		if d.Of != "" {
-			s += " (" + schema.QuoteName(d.Of) + ")"
-		}
-		s += fmt.Sprintf(", %s in all.", took(d.Total))
-	}
-	return s
+	x.outlook = outlook(p)
+	return x
 }
 
-// mostAlike is how many findings of one code are shown; the others are counted.
-const mostAlike = 5
+// what says how many accounts a plan is about.
+func what(p *plan.Plan, moves []*move) string {
+	m := p.Config.Migration
+	n := len(moves)
+	if n == 0 {
+		n = len(p.Accounts)
+	}
+	s := plural(n, "account")
+	if len(p.Goal.Rollback) > 0 {
+		s += " back to " + named(m.Source)
+	}
+	return s + ", migration " + named(p.Migration) + " by process " + named(m.Process)
+}
 
-// findings come first: blockers, then warnings, then what only informs.
-func (v *View) findings(p *plan.Plan) {
-	for _, severity := range []string{schema.Blocker, schema.Warning, schema.Info} {
-		shown := map[string]int{}
-		for i := range p.Findings {
-			f := &p.Findings[i]
-			if f.Severity != severity {
-				continue
-			}
-			if shown[f.Code]++; shown[f.Code] <= mostAlike || v.verbose {
-				v.finding(f)
-			}
-		}
-		for _, code := range slices.Sorted(maps.Keys(shown)) {
-			if n := shown[code] - mostAlike; n > 0 && !v.verbose {
-				v.line("%s… and %s like it [%s]; --verbose shows all", strings.Repeat(" ", 9), number(int64(n)), clean(code))
-			}
+// stopped says how much of a plan its blockers stop.
+func stopped(p *plan.Plan, blockers int) string {
+	n := 0
+	for i := range p.Accounts {
+		if p.Accounts[i].Blocked != "" {
+			n++
 		}
 	}
-	if len(p.Findings) > 0 {
-		v.gap()
+	s := plural(blockers, "blocker")
+	switch n {
+	case 0:
+		return s + " further on."
+	case 1:
+		return s + "; 1 account is stopped."
+	}
+	return s + "; " + number(int64(n)) + " accounts are stopped."
+}
+
+// outlook says when a plan ends, how long accounts are down, and what it costs.
+func outlook(p *plan.Plan) string {
+	var out []string
+	d, c := &p.Dates, clockOf(p.Config)
+	switch {
+	case !d.Ends.IsZero():
+		s := "Ends " + c.moment(d.Ends) + " (" + c.name
+		if d.Ends.After(d.Computed) && !d.Computed.IsZero() {
+			s += ", in " + took(d.Ends.Sub(d.Computed).Round(time.Minute))
+		}
+		out = append(out, s+").")
+	case d.FromHand != "":
+		out = append(out, "Ends "+clean(d.FromHand)+" from the hand-over of the transit server, which nobody knows yet.")
+	}
+	if p.Downtime.Max > 0 {
+		out = append(out, downtimes(p)+".")
+	}
+	for i := range d.Deadlines {
+		if x := &d.Deadlines[i]; x.Missed {
+			out = append(out, "Will miss "+c.day(x.At.Add(-time.Second))+" by "+days(x.Slack)+because(x)+".")
+		}
+	}
+	if s := costBrief(d.Cost); s != "" {
+		out = append(out, s)
+	}
+	return strings.Join(out, " ")
+}
+
+func downtimes(p *plan.Plan) string {
+	s := "Predicted downtime: at most " + took(p.Downtime.Max) + " for one account"
+	if p.Downtime.Of != "" {
+		s += " (" + named(p.Downtime.Of) + ")"
+	}
+	return s + ", " + took(p.Downtime.Total) + " in all"
+}
+
+func (v *View) verdict(x verdict) {
+	paint := v.style.green
+	switch x.word {
+	case wordBlocked:
+		paint = v.style.red
+	case wordPart, wordWaiting:
+		paint = v.style.yellow
+	}
+	v.lead(x.word, paint, x.sentence)
+	if x.outlook != "" {
+		v.item("", "", nil, x.outlook, nil)
 	}
 }
 
-func (v *View) finding(f *schema.Finding) {
-	head := v.style.faint("info    ")
-	switch f.Severity {
-	case schema.Blocker:
-		head = v.style.red("blocker ")
-	case schema.Warning:
-		head = v.style.yellow("warning ")
+// lead prints a sentence whose first words are painted.
+func (v *View) lead(word string, paint ink, sentence string) {
+	for i, l := range fold(word+" "+sentence, v.width) {
+		if n := len(word); i == 0 && len(l) >= n {
+			l = paint(l[:n]) + l[n:]
+		}
+		v.line("%s", l)
 	}
-	v.line("%s %s", head, wrap(about(f.Account)+clean(f.Summary)+" ["+clean(f.Code)+"]", 79, "         "))
-	if f.Remedy != "" {
-		v.line("         %s %s", v.style.blue("→"), wrap(clean(f.Remedy), 79, "           "))
+}
+
+// last is what stays before the eyes of somebody who scrolled down.
+func (v *View) last(p *plan.Plan, x verdict, saved string) {
+	v.gap()
+	s := fmt.Sprintf("%s now, %s behind gates.", plural(x.run, "step"), number(int64(x.ahead)))
+	if p.Downtime.Max > 0 {
+		s += " At most " + took(p.Downtime.Max) + " down."
 	}
+	if x.word == wordBlocked {
+		s += " Blocked."
+	}
+	v.lead("Plan:", v.style.bold, s)
+	if saved == "" {
+		return
+	}
+	v.gap()
+	if p.Blocked() {
+		v.item("", "", nil, "Saved the plan to "+whole(saved)+". It has blockers: apply refuses this file.", nil)
+		return
+	}
+	v.item("", "", nil, "Saved the plan to "+whole(saved)+". To do exactly this, run:", nil)
+	v.command("    ", "stopover apply ", saved)
 }
 
 // row is one line of a phase: the same op on several accounts is one row.
 type row struct {
 	text     string
 	accounts []string
-	steps    []plan.Step
-	group    bool
+	last     string // account that was counted last
+	first    *plan.Step
+	longest  plan.Estimate
 }
 
-func (v *View) phase(p *plan.Plan, ph plan.PhaseState) {
+func (v *View) phase(ph plan.PhaseState, list []*row) {
 	switch ph.State {
 	case plan.PhaseAbsent:
 		return
 	case plan.PhaseDone:
 		v.line("  %s %s", v.style.green("✓"), ph.Name)
-		return
+		if ph.Left == 0 {
+			return
+		}
+	default:
+		mark := " "
+		if ph.State == plan.PhaseCurrent {
+			mark = v.style.blue("▶")
+		}
+		left := plural(ph.Left, "step") + " left"
+		if ph.Left == 0 {
+			left = "nothing to do"
+		}
+		v.line("  %s %s %s", mark, v.style.bold(padded(ph.Name, 10)), v.style.faint(left))
 	}
-	mark := " "
-	if ph.State == plan.PhaseCurrent {
-		mark = v.style.blue("▶")
-	}
-	left := plural(ph.Left, "step") + " left"
-	if ph.Left == 0 {
-		left = "nothing to do"
-	}
-	v.line("  %s %s %s", mark, v.style.bold(padded(ph.Name, 10)), v.style.faint(left))
-	for _, r := range rows(p, ph.Name) {
+	for _, r := range list {
 		v.row(r)
 	}
 }
 
-// rows folds steps that differ only in their account.
-func rows(p *plan.Plan, phase string) []*row {
-	var out []*row
-	at := map[string]*row{}
-	seen := map[string]bool{} // groups that have a row already
+type rowKey struct {
+	phase        string
+	op           plan.Op
+	part, object string
+	from, to     string
+}
+
+// rows folds steps of a phase that differ only in their account.
+func rows(p *plan.Plan) map[string][]*row {
+	out := map[string][]*row{}
+	at := map[rowKey]*row{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if s.Phase != phase || s.Undo {
+		if s.Undo {
 			continue
 		}
-		text := describe(s)
-		key := string(s.Op) + s.Part + text
-		if s.Group != "" {
-			key, text = "cutover", "move to "+clean(s.To)+": freeze, copy what changed, compare, switch"
-		}
-		if s.Account == "" {
-			key = string(s.ID)
-		}
-		r := at[key]
+		k := keyOf(s)
+		k.phase = s.Phase
+		r := at[k]
 		if r == nil {
-			r = &row{text: text, group: s.Group != ""}
-			at[key] = r
-			out = append(out, r)
+			r = &row{first: s, text: rowText(s)}
+			at[k] = r
+			out[s.Phase] = append(out[s.Phase], r)
 		}
-		r.steps = append(r.steps, *s)
-		if name := s.Account; name != "" && !seen[key+"\x00"+name] {
-			seen[key+"\x00"+name] = true
-			r.accounts = append(r.accounts, name)
+		if s.Estimate.Downtime > r.longest.Downtime {
+			r.longest = s.Estimate
 		}
+		if s.Account != "" && s.Account != r.last {
+			r.last = s.Account
+			r.accounts = append(r.accounts, s.Account)
+		}
+	}
+	for _, r := range at {
+		r.accounts = once(r.accounts)
 	}
 	return out
 }
 
+// once is a list with each name once, in its order.
+func once(list []string) []string {
+	seen := make(map[string]bool, len(list))
+	return slices.DeleteFunc(list, func(s string) bool {
+		twice := seen[s]
+		seen[s] = true
+		return twice
+	})
+}
+
+// keyOf is what steps of one row have in common. A cutover is one row.
+func keyOf(s *plan.Step) rowKey {
+	switch {
+	case s.Account == "":
+		return rowKey{op: s.Op, object: string(s.ID)}
+	case s.Group != "":
+		return rowKey{op: "cutover", to: s.To}
+	case s.Op == plan.OpGate:
+		return rowKey{op: s.Op, part: s.Actor, object: s.Why}
+	case s.Op == plan.OpRemoveRuntime, s.Op == plan.OpRestoreRuntime:
+		return rowKey{op: s.Op, object: quoted(s.Objects), to: s.Server}
+	}
+	return rowKey{op: s.Op, part: s.Part, from: s.From, to: s.To, object: s.Server}
+}
+
+func rowText(s *plan.Step) string {
+	if s.Account != "" && s.Group != "" {
+		return "move to " + named(s.To) + ": freeze, copy what changed, compare, switch"
+	}
+	return describe(s)
+}
+
 func (v *View) row(r *row) {
-	s := r.steps[0]
-	mark := "+"
-	if s.Projected {
-		mark = v.style.faint("·")
+	mark, markInk, paint := "+", ink(nil), ink(nil)
+	if r.first.Projected {
+		mark, markInk = "·", v.style.faint
 	}
 	text := r.text
 	if len(r.accounts) > 0 {
 		text += ": " + names(r.accounts, v.most(4))
 	}
-	if r.group {
-		var longest plan.Estimate
-		for _, x := range r.steps {
-			if x.Estimate.Downtime > longest.Downtime {
-				longest = x.Estimate
-			}
-		}
-		if longest.Downtime > 0 {
-			text += fmt.Sprintf(" (down for up to %s, %s)", took(longest.Downtime), confidence(longest.Confidence))
-		}
+	if r.longest.Downtime > 0 {
+		text += fmt.Sprintf(" (down for up to %s, %s)", took(r.longest.Downtime), confidence(r.longest.Confidence))
 	}
-	if s.Op == plan.OpReinstall {
-		text += ": point of no return, what was on it is gone"
+	if r.first.Op == plan.OpReinstall {
+		text += ": point of no return"
+		paint = v.style.red
 	}
-	text = wrap(text, 80, "        ")
-	if s.Op == plan.OpReinstall {
-		text = v.style.red(text)
-	}
-	v.line("      %s %s", mark, text)
+	v.item("      ", mark, markInk, text, paint)
 }
 
-// names lists the first few of many.
-func names(list []string, most int) string {
-	var out []string
-	for i, n := range list {
-		if i == most && len(list) > most+1 {
-			out = append(out, fmt.Sprintf("and %s more", number(int64(len(list)-most))))
-			break
-		}
-		out = append(out, schema.QuoteName(n))
-	}
-	return strings.Join(out, ", ")
-}
-
+// altered lists what does not arrive as it was: the same change of several
+// accounts is one line.
 func (v *View) altered(p *plan.Plan) {
 	if len(p.Altered) == 0 {
 		return
 	}
-	v.gap()
-	v.line("%s", v.style.bold("Will not arrive as it was:"))
-	for _, a := range p.Altered {
-		v.line("  ~ %s", wrap(about(a.Account)+clean(a.Object)+": "+clean(a.From)+" → "+clean(a.To)+" ("+clean(a.Why)+")", 80, "    "))
-	}
-}
-
-// gates says who must do what now.
-func (v *View) gates(p *plan.Plan) {
-	open := p.Waiting()
-	if len(open) == 0 {
-		v.gap()
-		return
-	}
-	v.gap()
-	v.line("%s", v.style.bold("Waiting for somebody:"))
-	for i := range open {
-		if i == mostGates && !v.verbose && len(open) > mostGates+1 {
-			v.line("  … and %s more; --verbose shows all", number(int64(len(open)-i)))
-			break
+	v.heading("Will not arrive as it was:")
+	list := alteredOf(p.Altered)
+	for i, a := range list {
+		if i == mostRows && !v.verbose && len(list) > mostRows+1 {
+			v.item("  ", "", nil, "… and "+number(int64(len(list)-i))+" more; --verbose shows all", v.style.faint)
+			return
 		}
-		v.gate(&open[i])
+		text := a.text
+		switch n := len(a.accounts); {
+		case n == 1:
+			text = about(a.accounts[0]) + text
+		case n > 1:
+			text += ": " + plural(n, "account") + ": " + names(a.accounts, v.most(6))
+		}
+		v.item("  ", "~", v.style.yellow, text, nil)
 	}
-	v.line("")
 }
 
-// mostGates is how many open gates are shown without --verbose.
-const mostGates = 12
+// change is one thing that several accounts do not keep.
+type change struct {
+	text     string
+	accounts []string
+}
 
-// gate says who must do what, and how that is noticed.
-func (v *View) gate(g *plan.Gate) {
-	v.line("  ◯ %s  %s", clean(string(g.ID)), v.style.faint("("+clean(g.Who)+")"))
-	v.line("      %s", wrap(clean(g.What), 78, "      "))
-	if g.Evidence == "" {
+func alteredOf(list []plan.Altered) []*change {
+	var out []*change
+	at := map[string]*change{}
+	for i := range list {
+		a := &list[i]
+		text := clean(a.Object) + ": " + clean(a.From) + " → " + clean(a.To)
+		if a.Why != "" {
+			text += " (" + clean(a.Why) + ")"
+		}
+		c := at[text]
+		if c == nil {
+			c = &change{text: text}
+			at[text] = c
+			out = append(out, c)
+		}
+		if a.Account != "" {
+			c.accounts = append(c.accounts, a.Account)
+		}
+	}
+	return out
+}
+
+// noReturn says where the way back ends.
+func (v *View) noReturn(p *plan.Plan) {
+	i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Op == plan.OpReinstall })
+	if i < 0 {
 		return
 	}
-	v.line("      %s", v.style.faint("evidence "+clean(g.Evidence)))
-	v.line("      %s", v.style.faint("stopover approve '"+clean(string(g.ID))+"'"))
+	name := p.Steps[i].Server
+	v.heading("Point of no return:")
+	v.item("  ", "", nil, "The reinstallation of "+named(name)+". What is on it then is gone, and no account can go back to how it was there. It begins only when its name was typed:", nil)
+	v.command("    ", "stopover apply --confirm-reinstall ", name)
 }
 
 // steps lists every step with its id, for whoever wants to know exactly.
 func (v *View) steps(p *plan.Plan) {
-	v.gap()
-	v.line("%s", v.style.bold("Every step:"))
+	v.heading("Every step:")
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		mark := "+"
@@ -292,10 +428,10 @@ func (v *View) steps(p *plan.Plan) {
 		case s.Projected:
 			mark = "·"
 		}
-		cost := ""
+		text := clean(string(s.ID))
 		if s.Estimate.Duration > 0 {
-			cost = "  " + v.style.faint(took(s.Estimate.Duration))
+			text += "  " + took(s.Estimate.Duration)
 		}
-		v.line("  %s %s%s", mark, clean(string(s.ID)), cost)
+		v.item("  ", mark, nil, text, nil)
 	}
 }

@@ -2,210 +2,222 @@ package view
 
 import (
 	"fmt"
-	"slices"
+	"math"
 	"strings"
+	"time"
 
+	"github.com/stopover/stopover/cmd/internal/report"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
 
-// Inventory shows what was found on the servers.
-func (v *View) Inventory(cfg *schema.Config, inv *schema.Inventory) {
-	if v.json {
-		v.document(inv)
-		return
-	}
-	for _, name := range []string{cfg.Migration.Source, cfg.Migration.Transit} {
-		s := inv.Servers[name]
-		if s == nil {
-			continue
-		}
-		v.line("%s  %s", v.style.bold(schema.QuoteName(name)), wrap(v.serverLine(s), 80, "  "))
-		for _, a := range s.Accounts {
-			v.line("  %s %s %s", padded(schema.QuoteName(a.Name), 24), padded(state(a), 20), v.style.faint(contents(a)))
-			if a.Owner.Blocker != "" {
-				v.line("      %s %s", v.style.red("blocker"), wrap(clean(a.Owner.Blocker), 72, "      "))
-			}
-		}
-		for _, r := range s.Residue {
-			v.line("  %s %s", v.style.yellow("owned by no account:"), schema.QuoteName(r.Path))
-		}
-		v.line("")
-	}
+// Situation is what status shows.
+type Situation struct {
+	Plan      *plan.Plan // a fresh one
+	Inventory *schema.Inventory
+	Past      plan.Past
+	Last      *report.Run // nil: nothing was ever run, or nobody knows
 }
 
-func (v *View) serverLine(s *schema.FoundServer) string {
-	switch s.Presence {
-	case schema.Absent:
-		return v.style.faint("not there yet")
-	case schema.Unreachable:
-		return v.style.red("does not answer: ") + clean(s.Error)
-	}
-	parts := []string{"architecture " + clean(s.Architecture)}
-	if len(s.Listening) > 0 {
-		parts = append(parts, "answers on "+clean(strings.Join(s.Listening, ", ")))
-	} else {
-		parts = append(parts, "answers on no service address")
-	}
-	var rt []string
-	for _, r := range s.Runtimes {
-		rt = append(rt, clean(r.Name+" "+r.Version))
-	}
-	if len(rt) > 0 {
-		parts = append(parts, strings.Join(rt, ", "))
-	}
-	if s.Seal != nil {
-		parts = append(parts, fmt.Sprintf("sealed (%d)", s.Seal.Number))
-	}
-	return strings.Join(parts, "; ")
-}
-
-func state(a *schema.FoundAccount) string {
-	s := clean(a.Owner.State)
-	if a.Owner.Epoch > 0 {
-		s += fmt.Sprintf(" (epoch %d)", a.Owner.Epoch)
-	}
-	return s
-}
-
-func contents(a *schema.FoundAccount) string {
-	var out []string
-	if a.Files.Entries > 0 {
-		out = append(out, fmt.Sprintf("%s files %s", number(a.Files.Entries), size(a.Files.Bytes)))
-	}
-	if a.Mail.Messages > 0 {
-		out = append(out, fmt.Sprintf("%s messages %s", number(a.Mail.Messages), size(a.Mail.Bytes)))
-	}
-	if len(a.Databases) > 0 {
-		out = append(out, fmt.Sprintf("%s %s", plural(len(a.Databases), "database"), size(a.DatabaseBytes())))
-	}
-	return strings.Join(out, ", ")
+// StatusDocument is a situation for programs.
+type StatusDocument struct {
+	FormatVersion string             `json:"format_version"`
+	Migration     string             `json:"migration"`
+	Process       string             `json:"process"`
+	Servers       []report.Server    `json:"servers"`
+	Phases        []plan.PhaseState  `json:"phases"`
+	Accounts      []plan.AccountPlan `json:"accounts"`
+	Gates         []plan.Gate        `json:"gates"`
+	Findings      []schema.Finding   `json:"findings"`
+	Downtime      plan.Downtime      `json:"downtime"`
+	Dates         plan.Dates         `json:"dates"`
+	Steps         int                `json:"steps"`     // that can run now
+	Projected     int                `json:"projected"` // behind gates
+	Facts         []schema.Fact      `json:"facts"`
+	Score         *plan.Scored       `json:"score,omitempty"`
+	Last          *report.Run        `json:"last_run,omitempty"`
 }
 
 // Status draws the servers with the accounts on them, what is next and what it
 // waits for.
-func (v *View) Status(p *plan.Plan, inv *schema.Inventory, past plan.Past) {
-	if v.json {
-		v.document(map[string]any{"migration": p.Migration, "phases": p.Phases, "accounts": p.Accounts, "gates": p.Gates,
-			"findings": p.Findings, "downtime": p.Downtime, "facts": past.Facts})
+func (v *View) Status(s Situation) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	p := s.Plan
+	r := report.Build(report.Input{Plan: p, Past: s.Past, Inventory: s.Inventory, Run: s.Last, Now: v.now()})
+	sum := summary(p, 0)
+	if v.give(StatusDocument{FormatVersion: FormatVersion, Migration: p.Migration, Process: p.Config.Migration.Process, Servers: r.Servers,
+		Phases: p.Phases, Accounts: p.Accounts, Gates: p.Gates, Findings: p.Findings, Downtime: p.Downtime, Dates: p.Dates,
+		Steps: sum.Steps, Projected: sum.Projected, Facts: s.Past.Facts, Score: r.Score, Last: s.Last}) {
 		return
 	}
 	m := p.Config.Migration
-	var phases []string
-	for _, ph := range p.Phases {
-		switch ph.State {
-		case plan.PhaseAbsent:
-		case plan.PhaseDone:
-			phases = append(phases, v.style.green("✓ "+ph.Name))
-		case plan.PhaseCurrent:
-			phases = append(phases, v.style.blue("▶ "+ph.Name))
-		default:
-			phases = append(phases, v.style.faint("· "+ph.Name))
-		}
-	}
-	v.line("%s\n", v.style.bold(schema.QuoteName(p.Migration)))
-	v.line("%s\n", strings.Join(phases, " "))
-	for _, name := range []string{m.Source, m.Transit} {
-		v.box(p, inv.Servers[name], name)
-	}
+	v.item("", "", nil, named(p.Migration)+", process "+named(m.Process), v.style.bold)
+	v.line("")
+	v.phaseBar(p)
+	v.line("")
+	v.draw(p, s.Inventory.Servers[m.Source], s.Inventory.Servers[m.Transit])
 	v.gap()
-	v.findings(p)
-	v.gates(p)
+	v.nowhere(p)
+	v.findings(allFindings(p))
 	v.next(p)
+	v.waitsFor(p, s.Past.Facts)
+	v.lastRun(clockOf(p.Config), s.Last)
+	v.scored(r)
+	v.deadlines(p)
+	v.gap()
 }
 
-// box draws one server with its accounts.
-func (v *View) box(p *plan.Plan, s *schema.FoundServer, name string) {
-	title := schema.QuoteName(name)
-	if s != nil && s.Presence == schema.Present {
-		title += " · architecture " + clean(s.Architecture)
-	} else if s != nil {
-		title += " · " + map[string]string{schema.Absent: "not there yet", schema.Unreachable: "does not answer"}[s.Presence]
-	}
-	const width = 72
-	v.line("  ┌─ %s %s┐", title, strings.Repeat("─", max(0, width-3-len([]rune(title)))))
-	byStage := map[string][]string{}
-	for _, a := range p.Accounts {
-		if a.Where == name {
-			byStage[a.Stage] = append(byStage[a.Stage], a.Name)
+// nowhere names the accounts that are on neither server, as far as anybody
+// knows.
+func (v *View) nowhere(p *plan.Plan) {
+	var list []string
+	for i := range p.Accounts {
+		a := &p.Accounts[i]
+		if a.Where != p.Config.Migration.Source && a.Where != p.Config.Migration.Transit {
+			list = append(list, a.Name)
 		}
 	}
-	stages := make([]string, 0, len(byStage))
-	for st := range byStage {
-		stages = append(stages, st)
+	if len(list) > 0 {
+		v.item("", "Nobody knows where they are:", v.style.red, names(list, v.most(8)), nil)
+		v.gap()
 	}
-	slices.Sort(stages)
-	for _, st := range stages {
-		text := padded(strings.ReplaceAll(st, "_", " "), 12) + " " + names(byStage[st], v.most(5))
-		for _, l := range strings.Split(wrap(text, width-2, "             "), "\n") {
-			v.line("  │ %s │", padded(l, width-2))
-		}
-	}
-	if len(stages) == 0 {
-		v.line("  │ %s │", v.style.faint(padded("no account", width-2)))
-	}
-	v.line("  └%s┘", strings.Repeat("─", width))
 }
 
 // next says what an apply would do.
 func (v *View) next(p *plan.Plan) {
-	run := p.Runnable()
-	if len(run) == 0 {
-		if len(p.Waiting()) == 0 && !p.Blocked() {
-			v.line("%s", v.verdict(p))
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Projected || s.Undo || s.Op == plan.OpGate {
+			continue
 		}
+		k := keyOf(s)
+		var accounts []string
+		for j := i; j < len(p.Steps); j++ {
+			if x := &p.Steps[j]; !x.Projected && !x.Undo && x.Account != "" && keyOf(x) == k {
+				accounts = append(accounts, x.Account)
+			}
+		}
+		text := rowText(s)
+		if accounts = once(accounts); len(accounts) > 0 {
+			text += ": " + names(accounts, v.most(4))
+		}
+		v.lead("Next:", v.style.bold, text+". Run stopover apply.")
+		v.appointment(p, s.Phase)
 		return
 	}
-	v.line("%s", wrap("Next: "+about(run[0].Account)+describe(&run[0])+". Run stopover apply.", 80, ""))
-}
-
-// Concluded says how things are when apply can do no more.
-func (v *View) Concluded(p *plan.Plan) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.json {
-		v.message(map[string]any{"type": "concluded", "gates": p.Waiting(), "blocked": p.Blocked(), "steps_left": len(p.Steps)})
-		return
-	}
-	if len(p.Steps) == 0 && len(p.Waiting()) == 0 {
-		v.gap()
-		v.line("%s", wrap(v.verdict(p), 80, ""))
-		return
-	}
-	v.findings(p)
-	v.gates(p)
-}
-
-// Approved names the gates that were closed.
-func (v *View) Approved(gates []plan.Gate) {
-	if v.json {
-		v.document(map[string]any{"approved": gates})
-		return
-	}
-	for _, g := range gates {
-		v.line("%s %s", v.style.green("approved"), clean(string(g.ID)))
+	if x := judge(p, allFindings(p)); x.word == wordNothing || x.word == wordBlocked {
+		v.verdict(x)
 	}
 }
 
-// Revoked names the approvals that were taken away.
-func (v *View) Revoked(list []schema.Approval) {
-	if v.json {
-		v.document(map[string]any{"revoked": list})
-		return
-	}
-	for _, a := range list {
-		v.line("%s %s", v.style.yellow("revoked"), clean(a.Gate))
+// appointment is the next one of a phase that waits for a window.
+func (v *View) appointment(p *plan.Plan, phase string) {
+	c := clockOf(p.Config)
+	for i := range p.Dates.Timetable {
+		a := &p.Dates.Timetable[i]
+		if a.Begins.After(v.now()) && a.Window != "" && a.Phase == phase {
+			v.lead("Waits until", v.style.bold, c.moment(a.Begins)+" ("+c.name+") for "+windowOf(a.Window)+": "+clean(a.What)+".")
+			return
+		}
 	}
 }
 
-// Lost names the accounts that were opened because their peer is gone.
-func (v *View) Lost(server string, accounts []string) {
-	if v.json {
-		v.document(map[string]any{"server": server, "opened": accounts})
+// waitsFor says who must do what, and since when that is waited for.
+func (v *View) waitsFor(p *plan.Plan, facts []schema.Fact) {
+	open := p.Waiting()
+	if len(open) == 0 {
 		return
 	}
-	v.line("%s is declared lost; %s opened on the other server.", schema.QuoteName(server), plural(len(accounts), "account"))
-	for _, a := range accounts {
-		v.line("  %s", schema.QuoteName(a))
+	c := clockOf(p.Config)
+	v.gates(p, true)
+	if since := waitedSince(open, facts); !since.IsZero() {
+		text := c.moment(since)
+		if d := v.now().Sub(since); d >= time.Minute {
+			text += " (" + took(d.Round(time.Minute)) + ")"
+		}
+		v.lead("Waiting since", plainInk, text+".")
 	}
 }
+
+// waitedSince is when the first of the gates opened: after the last thing that
+// is remembered of its account.
+func waitedSince(open []plan.Gate, facts []schema.Fact) time.Time {
+	if len(open) > mostGates { // of many, what happened last to any
+		return report.Since(facts, "")
+	}
+	var since time.Time
+	for _, g := range open {
+		if t := report.Since(facts, g.Account); since.IsZero() || !t.IsZero() && t.Before(since) {
+			since = t
+		}
+	}
+	return since
+}
+
+// lastRun says what the last run did.
+func (v *View) lastRun(c clock, r *report.Run) {
+	if r == nil {
+		return
+	}
+	s := c.moment(r.Began)
+	if !r.Ended.IsZero() {
+		s += "–" + c.until(r.Began, r.Ended)
+	}
+	s += " by " + clean(r.Who) + ": " + plural(r.Done, "step") + " done"
+	if n := len(r.Moved); n > 0 {
+		s += ", " + plural(n, "account") + " moved"
+	}
+	if n := len(r.Failed); n > 0 {
+		s += ", " + number(int64(n)) + " failed"
+	}
+	v.gap()
+	v.lead("Last run:", v.style.bold, s+".")
+	switch {
+	case r.Ended.IsZero():
+		v.item("  ", "", nil, "It has not ended: it is still running, or it was stopped hard. Running apply again goes on; begun steps: "+plural(len(r.Open), "step")+".", nil)
+	case r.How != "" && r.How != "done" && !strings.HasPrefix(r.How, "waiting"): // what it waits for is shown
+		v.item("  ", "", nil, "It ended with: "+clean(r.How), nil)
+	}
+	for i, f := range r.Failed {
+		if i == mostAlike && !v.verbose && len(r.Failed) > mostAlike+1 {
+			v.item("  ", "", nil, "… and "+number(int64(len(r.Failed)-i))+" more; --verbose shows all", v.style.faint)
+			return
+		}
+		v.item("  ", "✗", v.style.red, clean(string(f.Step))+": "+clean(f.Why), nil)
+	}
+}
+
+// scored says how well downtimes were predicted so far.
+func (v *View) scored(r *report.Report) {
+	if r.Score == nil {
+		return
+	}
+	v.gap()
+	v.lead("Predictions:", v.style.bold, scoreSentence(r.Score))
+}
+
+func scoreSentence(s *plan.Scored) string {
+	if s.N == 1 {
+		return "of 1 move, " + verdictSentence(&s.Cutovers[0]) + "."
+	}
+	longer, worst := 0, &s.Cutovers[0]
+	for i := range s.Cutovers {
+		c := &s.Cutovers[i]
+		if c.Error < 0 {
+			longer++
+		}
+		if math.Abs(c.Error) > math.Abs(worst.Error) {
+			worst = c
+		}
+	}
+	return fmt.Sprintf("of %s, half were off by at most %s, 95 of 100 by at most %s; %s took longer than predicted. Farthest off: %s.",
+		plural(s.N, "move"), percent(s.Median), percent(s.P95), number(int64(longer)), verdictSentence(worst))
+}
+
+// verdictSentence is one prediction beside what came.
+func verdictSentence(v *plan.Verdict) string {
+	return named(v.Account) + ", " + took(v.Predicted) + " predicted and " + took(v.Measured) + " measured"
+}
+
+func percent(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) }

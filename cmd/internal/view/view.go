@@ -1,45 +1,80 @@
 // Package view holds all that people and programs read. It is the only place
-// that prints: text for people, one JSON document or JSON lines for programs.
+// that prints: text for people, one JSON document or JSON lines for programs,
+// Markdown and HTML for reviews and reports.
+//
+// Whatever came from a server, a file or a name is cleaned before a person
+// reads it, and no line for people is wider than the terminal, or 80 columns.
 package view
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 
-	"github.com/stopover/stopover/apply"
-	"github.com/stopover/stopover/schema"
+	"github.com/stopover/stopover/cmd/internal/format"
 )
 
 // Options of a view.
 type Options struct {
-	JSON    bool
-	NoColor bool
-	Verbose bool // nothing is summed up
+	JSON     bool      // JSON on the output instead of text
+	JSONInto io.Writer // JSON goes here as well, whatever is on the output; nil: nowhere
+	NoColor  bool
+	Verbose  bool             // nothing is summed up
+	Version  string           // of the program, for streams
+	Width    int              // columns; 0: the terminal's, or 80
+	Now      func() time.Time // nil: time.Now
 }
 
 // View prints. Its methods may be called from several goroutines.
 type View struct {
 	mu       sync.Mutex
 	out, err io.Writer
-	json     bool
+	json     bool        // programs read the output: no text
+	sinks    []io.Writer // of JSON
 	terminal bool
 	verbose  bool
+	width    int
+	version  string
+	now      func() time.Time
 	style    style
+	stream   stream
 	progress progress
 	gapped   bool // the last line is empty
 }
 
+// Columns of text: 80 unless a terminal is narrower; a wider one gets at most
+// what an eye can follow.
+const (
+	columns      = 80
+	leastColumns = 40
+	mostColumns  = 100
+)
+
 // New makes a view. Colours and moving lines are for terminals only.
 func New(out, errOut io.Writer, o Options) *View {
-	v := &View{out: out, err: errOut, json: o.JSON, verbose: o.Verbose, terminal: isTerminal(out) && !o.JSON}
+	v := &View{out: out, err: errOut, json: o.JSON, verbose: o.Verbose, version: o.Version, now: o.Now,
+		terminal: isTerminal(out) && !o.JSON, width: o.Width}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	if v.width == 0 {
+		v.width = widthOf(out)
+	}
+	v.width = min(max(v.width, leastColumns), mostColumns)
+	if o.JSON {
+		v.sinks = append(v.sinks, out)
+	}
+	if o.JSONInto != nil {
+		v.sinks = append(v.sinks, o.JSONInto)
+	}
 	v.style = newStyle(v.terminal && !o.NoColor)
 	return v
 }
@@ -49,13 +84,25 @@ func isTerminal(w io.Writer) bool {
 	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
 }
 
+func widthOf(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return columns
+}
+
+// ink paints a text, or leaves it as it is where there are no colours.
+type ink func(a ...any) string
+
 // style are the colours of one view.
 type style struct {
-	bold, faint, red, yellow, green, blue func(a ...any) string
+	bold, faint, red, yellow, green, blue ink
 }
 
 func newStyle(on bool) style {
-	paint := func(attrs ...color.Attribute) func(a ...any) string {
+	paint := func(attrs ...color.Attribute) ink {
 		c := color.New(attrs...)
 		if on {
 			c.EnableColor()
@@ -68,10 +115,14 @@ func newStyle(on bool) style {
 		yellow: paint(color.FgYellow), green: paint(color.FgGreen), blue: paint(color.FgCyan)}
 }
 
+// plainInk paints nothing.
+func plainInk(a ...any) string { return fmt.Sprint(a...) }
+
+// line prints one line of text, above the bars if there are any.
 func (v *View) line(format string, args ...any) {
 	s := fmt.Sprintf(format, args...)
 	v.gapped = s == "" || strings.HasSuffix(s, "\n")
-	fmt.Fprintln(v.out, s)
+	fmt.Fprintln(v.progress.above(v.out), s)
 }
 
 // gap prints an empty line, unless there is one already.
@@ -81,64 +132,67 @@ func (v *View) gap() {
 	}
 }
 
-// document prints one JSON document.
-func (v *View) document(x any) {
-	e := json.NewEncoder(v.out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(x); err != nil {
-		fmt.Fprintln(v.err, err)
-	}
+// heading begins a part of a text.
+func (v *View) heading(text string) {
+	v.gap()
+	v.item("", "", nil, text, v.style.bold)
 }
 
-// message prints one JSON line of a stream.
-func (v *View) message(x any) {
-	b, err := json.Marshal(x)
-	if err != nil {
-		fmt.Fprintln(v.err, err)
-		return
-	}
-	fmt.Fprintf(v.out, "%s\n", b)
+// item prints a text that hangs below its first line, behind a mark: "  ✓ text".
+// The text is clean; ink may be nil.
+func (v *View) item(left, mark string, markInk ink, text string, textInk ink) {
+	v.itemTo(nil, left, mark, markInk, text, textInk)
 }
 
-// Error says why the program ends.
-func (v *View) Error(err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.progress.end(v)
-	if v.json {
-		v.message(map[string]any{"type": "error", "message": err.Error()})
-		return
+func (v *View) itemTo(w io.Writer, left, mark string, markInk ink, text string, textInk ink) {
+	if markInk == nil {
+		markInk = plainInk
 	}
-	var waiting *apply.WaitingError
-	if errors.As(err, &waiting) { // what it waits for was shown
-		switch {
-		case len(waiting.Windows) == 0:
-			fmt.Fprintf(v.err, "%s\n", wrap("Waiting for "+plural(len(waiting.Gates), "gate")+". Once somebody has acted, run apply again: it goes on.", 80, ""))
-		case len(waiting.Gates) == 0:
-			fmt.Fprintf(v.err, "Waiting. Run apply again then, or let it wait with --wait:%s\n", windows(waiting))
-		default:
-			fmt.Fprintf(v.err, "Waiting for %s, and for windows. Run apply again then, or let it wait\nwith --wait:%s\n", plural(len(waiting.Gates), "gate"), windows(waiting))
+	if textInk == nil {
+		textInk = plainInk
+	}
+	hang, first := cells(left), left
+	if mark != "" {
+		hang += cells(mark) + 1
+		first = left + markInk(mark) + " "
+	}
+	for i, l := range fold(text, v.width-hang) {
+		if i > 0 {
+			first = strings.Repeat(" ", hang)
 		}
-		return
+		if w != nil {
+			fmt.Fprintln(w, first+textInk(l))
+			continue
+		}
+		v.line("%s", first+textInk(l))
 	}
-	fmt.Fprintf(v.err, "%s\n", v.sentence(err))
 }
 
-// sentence is an error with what belongs to it below it.
-func (v *View) sentence(err error) string {
-	var refused *apply.RefusedError
-	text, details := err.Error(), []string(nil)
-	if errors.As(err, &refused) && text == refused.Error() {
-		text, details = refused.Reason, refused.Details
+// give hands a document to the programs that want one, and says whether that
+// is all: nobody reads text.
+func (v *View) give(x any) bool {
+	if len(v.sinks) > 0 {
+		v.document(x)
 	}
-	lines := strings.Split(text, "\n") // errors that were joined
-	out := v.style.red("Error:") + wrap(" "+clean(lines[0]), 73, "  ")
-	for _, d := range append(lines[1:], details...) {
-		out += "\n  - " + wrap(clean(d), 80, "    ")
-	}
-	return out
+	return v.json
 }
+
+// document prints one JSON document wherever JSON goes.
+func (v *View) document(x any) {
+	for _, w := range v.sinks {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(x); err != nil {
+			fmt.Fprintln(v.err, err)
+		}
+	}
+}
+
+// FormatVersion is the version of every JSON document and of the stream. Its
+// second number grows when something is added: readers leave out what they do
+// not know. Its first one grows when something changes.
+const FormatVersion = format.Version
 
 // most is how many names are listed in one row.
 func (v *View) most(n int) int {
@@ -150,65 +204,11 @@ func (v *View) most(n int) int {
 
 // Version prints the program's version.
 func (v *View) Version(version string) {
-	if v.json {
-		v.document(map[string]string{"version": version})
+	if v.give(struct {
+		FormatVersion string `json:"format_version"`
+		Version       string `json:"version"`
+	}{FormatVersion, version}) {
 		return
 	}
 	v.line("stopover %s", version)
-}
-
-// Validated says what the configuration's reader found.
-func (v *View) Validated(diags schema.Diagnostics) {
-	if v.json {
-		n := 0
-		for _, d := range diags {
-			if d.Severity == "error" {
-				n++
-			}
-		}
-		if diags == nil {
-			diags = schema.Diagnostics{}
-		}
-		v.document(map[string]any{"format_version": "1.0", "valid": n == 0, "error_count": n,
-			"warning_count": len(diags) - n, "diagnostics": diags})
-		return
-	}
-	v.Diagnostics(diags)
-	if !diags.HasErrors() {
-		v.line("%s The configuration is valid.", v.style.green("Success!"))
-	}
-}
-
-// Diagnostics shows what is wrong with a configuration, each with its line.
-func (v *View) Diagnostics(diags schema.Diagnostics) {
-	for _, d := range diags {
-		if v.json {
-			v.message(map[string]any{"type": "diagnostic", "diagnostic": d})
-			continue
-		}
-		head := v.style.yellow("Warning:")
-		if d.Severity == "error" {
-			head = v.style.red("Error:")
-		}
-		fmt.Fprintf(v.err, "%s %s\n", head, v.style.bold(clean(d.Summary)))
-		if d.Pos.File != "" {
-			fmt.Fprintf(v.err, "\n  on %s line %d:\n", clean(d.Pos.File), d.Pos.Line)
-		}
-		if d.Snippet != "" {
-			fmt.Fprintf(v.err, "  %4d: %s\n", d.Pos.Line, clean(d.Snippet))
-		}
-		if d.Detail != "" {
-			fmt.Fprintf(v.err, "\n%s\n", wrap(cleanLines(d.Detail), 80, ""))
-		}
-		fmt.Fprintln(v.err)
-	}
-}
-
-// cleanLines is clean for a text of several lines that the tool itself broke.
-func cleanLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = clean(lines[i])
-	}
-	return strings.Join(lines, "\n")
 }

@@ -4,47 +4,82 @@ import (
 	"strings"
 
 	"github.com/stopover/stopover/plan"
-	"github.com/stopover/stopover/schema"
 )
 
 // doing says what a step does, in words that a person uses.
 func doing(op plan.Op, part, from, to, server string) string {
-	from, to, server = clean(from), clean(to), clean(server)
-	what := map[plan.Op]string{
-		plan.OpBaseline:        "record how the site answers today",
-		plan.OpRemoveRuntime:   "remove a runtime from " + server,
-		plan.OpRestoreRuntime:  "put a runtime back on " + server,
-		plan.OpProbeReady:      "check that the site answers without the removed runtimes",
-		plan.OpProvision:       "set up " + server,
-		plan.OpHandover:        "record that " + server + " was handed over",
-		plan.OpPair:            "make " + from + " and " + to + " partners for the move",
-		plan.OpPrecopy:         "copy " + part + " to " + to + " while in use",
-		plan.OpWarm:            "copy what changed and compare all of it while in use",
-		plan.OpFreeze:          "freeze on " + from,
-		plan.OpFinalSync:       "copy what changed of " + part,
-		plan.OpCompare:         "compare both sides",
-		plan.OpPrepareCopy:     "get the copy ready to open",
-		plan.OpSwitch:          "switch to " + to,
-		plan.OpThaw:            "give up, go on where it was",
-		plan.OpConfirm:         "tell " + from + " that " + to + " has taken over",
-		plan.OpProbe:           "check that the site answers as before",
-		plan.OpArchive:         "archive the account",
-		plan.OpRetire:          "close the account for good",
-		plan.OpResidue:         "take care of what no account owns",
-		plan.OpSeal:            "seal " + server,
-		plan.OpReroute:         "send the users of the source to " + server,
-		plan.OpReinstall:       "reinstall " + server,
-		plan.OpStub:            "prepare " + server + " to pass visitors on",
-		plan.OpReturnAddresses: "give " + server + " its addresses back",
-		plan.OpCarryBack:       "put back what no account owns",
-		plan.OpRelease:         "delete the copies on " + server,
-		plan.OpFinish:          "close the journey",
-		plan.OpGate:            "wait for somebody",
-	}[op]
-	if what == "" { // an op that a newer version wrote
-		what = clean(strings.ReplaceAll(string(op), "_", " "))
+	from, to, server, part = place(from), place(to), place(server), clean(part)
+	switch op {
+	case plan.OpBaseline:
+		return "record how the site answers today"
+	case plan.OpRemoveRuntime:
+		return "remove a runtime from " + server
+	case plan.OpRestoreRuntime:
+		return "put a runtime back on " + server
+	case plan.OpProbeReady:
+		return "check that the site answers without the removed runtimes"
+	case plan.OpProvision:
+		return "set up " + server
+	case plan.OpHandover:
+		return "record that " + server + " was handed over"
+	case plan.OpPair:
+		return "make " + from + " and " + to + " partners for the move"
+	case plan.OpPrecopy:
+		return "copy " + part + " to " + to + " while in use"
+	case plan.OpWarm:
+		return "copy what changed and compare all of it while in use"
+	case plan.OpFreeze:
+		return "freeze on " + from
+	case plan.OpFinalSync:
+		return "copy what changed of " + part
+	case plan.OpCompare:
+		return "compare both sides"
+	case plan.OpPrepareCopy:
+		return "get the copy ready to open"
+	case plan.OpSwitch:
+		return "switch to " + to
+	case plan.OpThaw:
+		return "give up, go on where it was"
+	case plan.OpConfirm:
+		return "tell " + from + " that " + to + " has taken over"
+	case plan.OpProbe:
+		return "check that the site answers as before"
+	case plan.OpArchive:
+		return "archive the account"
+	case plan.OpRetire:
+		return "close the account for good"
+	case plan.OpResidue:
+		return "take care of what no account owns"
+	case plan.OpSeal:
+		return "seal " + server
+	case plan.OpReroute:
+		return "send the users of the source to " + server
+	case plan.OpReinstall:
+		return "reinstall " + server
+	case plan.OpStub:
+		return "prepare " + server + " to pass visitors on"
+	case plan.OpReturnAddresses:
+		return "give " + server + " its addresses back"
+	case plan.OpCarryBack:
+		return "put back what no account owns"
+	case plan.OpRelease:
+		return "delete the copies on " + server
+	case plan.OpFinish:
+		return "close the journey"
+	case plan.OpGate:
+		return "wait for somebody"
+	case plan.OpTrial:
+		return "try the databases on " + server
 	}
-	return what
+	return clean(strings.ReplaceAll(string(op), "_", " ")) // an op that a newer version wrote
+}
+
+// place names a server in a sentence.
+func place(s string) string {
+	if s == "" {
+		return ""
+	}
+	return named(s)
 }
 
 // describe is one step as a row of a plan. What acts on a server says why.
@@ -81,35 +116,4 @@ func confidence(c string) string {
 		return "as measured before"
 	}
 	return clean(c)
-}
-
-// clean makes a text that came from a server, a file or another program fit
-// for a terminal: one line, valid UTF-8, no control characters, nothing that
-// turns the direction of writing round.
-func clean(s string) string {
-	bad := func(r rune) bool {
-		return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029' ||
-			r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\ufeff'
-	}
-	s = strings.ToValidUTF8(s, "\ufffd")
-	if !strings.ContainsFunc(s, bad) {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case bad(r):
-			return '\ufffd'
-		}
-		return r
-	}, s)
-}
-
-// about names what an event or a finding is about.
-func about(account string) string {
-	if account == "" {
-		return ""
-	}
-	return schema.QuoteName(account) + ": "
 }

@@ -132,6 +132,11 @@ func (k *Keeper) check(c *call) error {
 		if c.rec.State == Unreadable {
 			return c.refuse(GuardReadable, "its record is lost: rebuild it from the peer")
 		}
+		// A run that was overtaken has to hear that, not that its accounts are not
+		// where it believes them.
+		if c.term != 0 && k.serverReadable && c.term < k.server.Term {
+			return c.refuse(GuardTerm, guardTerm(k, c))
+		}
 		return c.refuse(GuardState, "possible only from "+origins(c.event))
 	}
 	for _, g := range t.Guards {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/robfig/cron/v3"
 )
@@ -28,9 +29,14 @@ const RuntimePrefix = "runtime:"
 type Account struct {
 	// Name is the account's name. It may be left out: the name of the
 	// directory decides. A name that JSON cannot hold (invalid UTF-8) always is.
-	Name         string       `json:"name,omitempty"`
-	UID          int          `json:"uid,omitempty"` // 0: the account has no user of its own
-	GID          int          `json:"gid,omitempty"` // 0: the same number as UID
+	Name string `json:"name,omitempty"`
+	// ID stays the same when the account is renamed and goes where it goes. The
+	// server gives one to an account that has none, in IDFile.
+	ID           string       `json:"id,omitempty"`
+	Created      time.Time    `json:"created,omitzero"`
+	Quota        int64        `json:"quota,omitempty"` // bytes of files and mail together; 0: none
+	UID          int          `json:"uid,omitempty"`   // 0: the account has no user of its own
+	GID          int          `json:"gid,omitempty"`   // 0: the same number as UID
 	Domains      []Domain     `json:"domains,omitempty"`
 	Site         *Site        `json:"site,omitempty"`
 	Programs     []Program    `json:"programs,omitempty"`
@@ -38,6 +44,8 @@ type Account struct {
 	Mailboxes    []Mailbox    `json:"mailboxes,omitempty"`
 	Databases    []Database   `json:"databases,omitempty"`
 	RuntimesUsed []RuntimeUse `json:"runtimes_used,omitempty"` // the version chosen of each runtime, one per name
+	// Certificates says more of the files in CertificatesDir; it need not name all.
+	Certificates []Certificate `json:"certificates,omitempty"`
 }
 
 // Domain is a name that the account answers for, by HTTP and by mail.
@@ -52,6 +60,15 @@ type Site struct {
 	Root    string   `json:"root,omitempty"`    // static: folder in home; "www" when empty
 	Runtime string   `json:"runtime,omitempty"` // program: name of the runtime it needs
 	Command []string `json:"command,omitempty"` // program
+	// Also are names that it answers to besides the account's own domains, by
+	// HTTP alone: names of another account's domain.
+	Also []string `json:"also,omitempty"`
+}
+
+// Certificate says who renews a certificate of the account.
+type Certificate struct {
+	File    string `json:"file"`              // in CertificatesDir
+	Renewed string `json:"renewed,omitempty"` // provider, account or nobody; empty: nobody said
 }
 
 // Program is a long-running program of the account.
@@ -116,6 +133,10 @@ func ParseSchedule(spec string) (cron.Schedule, error) {
 func (a *Account) Validate() error {
 	var p problems
 	p.check(len(a.Name) <= 255, "name", "is longer than 255 bytes")
+	if a.ID != "" {
+		p.element("id", a.ID)
+	}
+	p.check(a.Quota >= 0, "quota", "is negative")
 	p.user("uid", a.UID)
 	p.user("gid", a.GID)
 	p.check(a.GID == 0 || a.UID != 0, "gid", "needs a uid beside it")
@@ -136,6 +157,15 @@ func (a *Account) validateSite(p *problems) {
 	s := a.Site
 	if s == nil {
 		return
+	}
+	seen := map[string]bool{}
+	for _, d := range a.Domains {
+		seen[d.Name] = true
+	}
+	for i, name := range s.Also {
+		at := fmt.Sprintf("site.also[%d]", i)
+		p.domain(at, name)
+		p.once(seen, at, name)
 	}
 	switch s.Kind {
 	case SiteStatic:
@@ -190,11 +220,23 @@ func (a *Account) validateData(p *problems) {
 		ours := slices.ContainsFunc(a.Domains, func(d Domain) bool { return d.Name == m.Domain })
 		p.check(ours, at+".domain", "%q is not one of the account's domains", m.Domain)
 	}
+	a.validateCertificates(p)
 	seen = map[string]bool{}
 	for i, d := range a.Databases {
 		at := fmt.Sprintf("databases[%d]", i)
 		p.element(at+".name", d.Name)
 		p.once(seen, at, d.Name)
+	}
+}
+
+func (a *Account) validateCertificates(p *problems) {
+	seen := map[string]bool{}
+	for i, c := range a.Certificates {
+		at := fmt.Sprintf("certificates[%d]", i)
+		p.element(at+".file", c.File)
+		p.check(slices.Contains([]string{"", "provider", "account", "nobody"}, c.Renewed), at+".renewed",
+			"%q is none of \"provider\", \"account\" and \"nobody\"", c.Renewed)
+		p.once(seen, at, c.File)
 	}
 }
 

@@ -3,8 +3,10 @@
 //
 //	DIR/server.json
 //	DIR/runtimes/<name>/<version>/…
+//	DIR/backups/<escaped name>/…
 //	DIR/accounts/<escaped name>/account.json
-//	DIR/accounts/<escaped name>/home/
+//	DIR/accounts/<escaped name>/account.id
+//	DIR/accounts/<escaped name>/home/certificates/*.pem
 //	DIR/accounts/<escaped name>/mail/<domain>/<user>/{cur,new,tmp}
 //	DIR/accounts/<escaped name>/databases/*.sqlite
 //

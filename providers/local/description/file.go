@@ -29,6 +29,12 @@ const (
 	HomeDir      = "home"
 	MailDir      = "mail"
 	DatabasesDir = "databases"
+	IDFile       = "account.id" // what the server itself knows of an account
+	BackupsDir   = "backups"    // of the server: a folder for each account
+
+	// CertificatesDir holds the certificates of an account as PEM files. It is in
+	// its home, so that they go where the account goes.
+	CertificatesDir = "home/certificates"
 )
 
 // ParseServer reads a server.json.

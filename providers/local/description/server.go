@@ -7,15 +7,22 @@ import (
 
 // Server is what a pocket server is: the content of server.json.
 type Server struct {
-	Name            string            `json:"name"`
-	Architecture    string            `json:"architecture"`
-	HTTPPort        int               `json:"http_port"` // 0: any free port, for tests
-	SMTPPort        int               `json:"smtp_port"` // 0: any free port, for tests
-	Serves          []string          `json:"serves"`    // service addresses that are its own
-	Runtimes        []Runtime         `json:"runtimes,omitempty"`
-	Engines         []Engine          `json:"engines,omitempty"`
-	RemovedRuntimes []Runtime         `json:"removed_runtimes,omitempty"` // can be put back
-	Options         map[string]string `json:"options,omitempty"`
+	Name            string    `json:"name"`
+	Architecture    string    `json:"architecture"`
+	HTTPPort        int       `json:"http_port"` // 0: any free port, for tests
+	SMTPPort        int       `json:"smtp_port"` // 0: any free port, for tests
+	Serves          []string  `json:"serves"`    // service addresses that are its own
+	Runtimes        []Runtime `json:"runtimes,omitempty"`
+	Engines         []Engine  `json:"engines,omitempty"`
+	RemovedRuntimes []Runtime `json:"removed_runtimes,omitempty"` // can be put back
+	Names           []string  `json:"names,omitempty"`            // host names that are its own
+	Outgoing        []string  `json:"outgoing,omitempty"`         // addresses that connections from it come from
+	// DiskBytes and DiskInodes are the size of its disk, where that is less than
+	// the file system it lies on; 0: that of the file system. Nothing enforces
+	// them: they are what surveys and trials count with.
+	DiskBytes  int64             `json:"disk_bytes,omitempty"`
+	DiskInodes int64             `json:"disk_inodes,omitempty"`
+	Options    map[string]string `json:"options,omitempty"`
 }
 
 // Runtime is a language runtime that is installed in
@@ -29,7 +36,7 @@ type Runtime struct {
 // Engine is a database engine that the server offers.
 type Engine struct {
 	Name    string `json:"name"`
-	Version string `json:"version"`
+	Version string `json:"version,omitempty"` // empty: that of the library, which the server finds out
 }
 
 // Runtime returns the installed runtime of that name and version. A removed
@@ -69,10 +76,32 @@ func (s *Server) Validate() error {
 	for i, e := range s.Engines {
 		at := fmt.Sprintf("engines[%d]", i)
 		p.element(at+".name", e.Name)
-		p.element(at+".version", e.Version)
+		if e.Version != "" {
+			p.element(at+".version", e.Version)
+		}
 		p.once(seen, at, e.Name+" "+e.Version)
 	}
+	s.validateNames(&p)
+	p.check(s.DiskBytes >= 0, "disk_bytes", "is negative")
+	p.check(s.DiskInodes >= 0, "disk_inodes", "is negative")
 	return p.err()
+}
+
+func (s *Server) validateNames(p *problems) {
+	seen := map[string]bool{}
+	for i, n := range s.Names {
+		at := fmt.Sprintf("names[%d]", i)
+		p.domain(at, n)
+		p.once(seen, at, n)
+	}
+	seen = map[string]bool{}
+	for i, a := range s.Outgoing {
+		at := fmt.Sprintf("outgoing[%d]", i)
+		ip, err := netip.ParseAddr(a)
+		p.check(err == nil && ip.Zone() == "", at, "%q is not an address", a)
+		p.check(err != nil || ip.String() == a, at, "%q is not written in its usual form (%s)", a, ip)
+		p.once(seen, at, a)
+	}
 }
 
 func (p *problems) runtimes(at string, list []Runtime, seen map[string]bool) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -39,6 +40,7 @@ type Front struct {
 	mu        sync.RWMutex
 	gates     map[string]*gate
 	domains   map[string]*gate
+	sites     map[string]*gate // names for HTTP alone, before domains
 	listeners map[string]*listener
 	closed    bool
 }
@@ -68,7 +70,7 @@ func New(o Options) *Front {
 	}
 	return &Front{
 		options: o, log: o.Logger, reuse: newTransport(true), once: newTransport(false),
-		gates: map[string]*gate{}, domains: map[string]*gate{}, listeners: map[string]*listener{},
+		gates: map[string]*gate{}, domains: map[string]*gate{}, sites: map[string]*gate{}, listeners: map[string]*listener{},
 	}
 }
 
@@ -85,6 +87,14 @@ func (f *Front) Set(name string, a Account, m Mode) error {
 			return fmt.Errorf("set account %q: domain %s is already one of account %q", name, d, other.name)
 		}
 	}
+	for _, s := range a.Also {
+		if err := description.CheckDomain(s); err != nil {
+			return fmt.Errorf("set account %q: %w", name, err)
+		}
+		if other := f.sites[s]; other != nil && other.name != name {
+			return fmt.Errorf("set account %q: the site %s is already one of account %q", name, s, other.name)
+		}
+	}
 	g := f.gates[name]
 	if g == nil {
 		g = newGate(name)
@@ -94,7 +104,10 @@ func (f *Front) Set(name string, a Account, m Mode) error {
 	for _, d := range a.Domains {
 		f.domains[d] = g
 	}
-	a.Domains = slices.Clone(a.Domains)
+	for _, s := range a.Also {
+		f.sites[s] = g
+	}
+	a.Domains, a.Also, a.Quotas = slices.Clone(a.Domains), slices.Clone(a.Also), maps.Clone(a.Quotas)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.account = a
@@ -122,6 +135,11 @@ func (f *Front) forgetDomains(g *gate) {
 	for d, other := range f.domains {
 		if other == g {
 			delete(f.domains, d)
+		}
+	}
+	for s, other := range f.sites {
+		if other == g {
+			delete(f.sites, s)
 		}
 	}
 }
@@ -174,6 +192,16 @@ func (f *Front) byDomain(domain string) *gate {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.domains[domain]
+}
+
+// bySite finds the account that answers HTTP for a name.
+func (f *Front) bySite(name string) *gate {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if g := f.sites[name]; g != nil {
+		return g
+	}
+	return f.domains[name]
 }
 
 // Close gives up all addresses. Requests in flight may end until ctx is done,

@@ -26,7 +26,7 @@ const maxBounces = 3
 const retryAfter = "5" // seconds
 
 func (f *Front) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	g := f.byDomain(hostOf(r.Host))
+	g := f.bySite(hostOf(r.Host))
 	if g == nil {
 		f.log.Debug("refused", "host", r.Host, "reason", "no account has this domain")
 		http.Error(w, "There is no site of this name here.", http.StatusNotFound)

@@ -457,3 +457,30 @@ func TestCloseCutsUpgradedConnections(t *testing.T) {
 	}
 	<-ended
 }
+
+// TestSiteOnAnotherDomain: a name for HTTP alone goes before the domain of
+// another account, whose mail stays its own.
+func TestSiteOnAnotherDomain(t *testing.T) {
+	f, l := start(t, Options{})
+	agency := t.TempDir()
+	write(t, filepath.Join(agency, "home/www/index.html"), "by the agency")
+	dir := accountDir(t)
+	set(t, f, Account{Dir: dir, Site: Site{Root: "www"}}, Mode{Kind: Serve})
+	get(l, "/").want(t, 200, "hello")
+	site := Account{Dir: agency, Also: []string{domain}, Site: Site{Root: "www"}}
+	if err := f.Set("agency", site, Mode{Kind: Serve}); err != nil {
+		t.Fatal(err)
+	}
+	get(l, "/").want(t, 200, "by the agency")
+	if got := mail(t, l, "ann@"+domain, "x"); got != 250 {
+		t.Errorf("mail: %d", got)
+	}
+	if err := f.Set("third", site, Mode{Kind: Serve}); err == nil {
+		t.Error("two accounts have the same site")
+	}
+	f.Remove("agency")
+	get(l, "/").want(t, 200, "hello")
+	if err := f.Set("agency", Account{Dir: agency, Also: []string{"../x"}}, Mode{Kind: Serve}); err == nil {
+		t.Error("a bad name was taken")
+	}
+}

@@ -57,6 +57,42 @@ func findMailbox(a Account, b mailbox) (mailbox, error) {
 	return b, errNoMailbox
 }
 
+// full says whether a message of that size is more than the mailbox's quota
+// leaves. Two messages that come at the same moment may both find room.
+func (b mailbox) full(a Account, size int64) (bool, error) {
+	quota := a.Quotas[b.user+"@"+b.domain]
+	if quota == 0 {
+		return false, nil
+	}
+	err := filepath.WalkDir(filepath.Join(a.Dir, description.MailDir, b.path()), func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return gone(err)
+		}
+		info, err := e.Info()
+		if err != nil {
+			return gone(err)
+		}
+		if size += info.Size(); size > quota {
+			return errMailboxFull
+		}
+		return nil
+	})
+	if errors.Is(err, errMailboxFull) {
+		return true, nil
+	}
+	return false, err
+}
+
+var errMailboxFull = errors.New("mailbox is full")
+
+// gone lets pass what the mailbox's owner moved or deleted meanwhile.
+func gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // deliver stores a message: complete and synced before it gets its place in
 // new/, and that synced too before the return. After an error the message is
 // not in the mailbox. It returns the name in new/.

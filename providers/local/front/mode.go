@@ -60,6 +60,11 @@ type Account struct {
 	Dir     string   // directory with home/ and mail/
 	Domains []string // lower case, for HTTP and for mail
 	Site    Site
+	// Also are names for HTTP alone. They may be in a domain of another account,
+	// and go before that.
+	Also []string
+	// Quotas are the bytes that mailboxes, user@domain, may hold; none: any.
+	Quotas map[string]int64
 	// UID and GID own what is delivered, and the site's program has to run as
 	// UID. 0: the account has no user of its own.
 	UID, GID int

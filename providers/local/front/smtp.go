@@ -194,6 +194,13 @@ func (s *session) deliver(in admission, t transaction, m *message) error {
 	if err != nil {
 		return err
 	}
+	if full, err := box.full(in.account, m.size); err != nil || full {
+		if err != nil {
+			s.front.log.Error("measure mailbox", "account", in.gate.name, "domain", box.domain, "user", box.user, "error", err)
+		}
+		// Temporary, so that the sender comes again: the owner can make room.
+		return answer(452, smtp.EnhancedCode{4, 2, 2}, "the mailbox is full, try again later")
+	}
 	name, err := box.deliver(in.account, s.front.options.Hostname, s.header(t.from, box), m)
 	if err != nil {
 		s.front.log.Error("deliver mail", "account", in.gate.name, "domain", box.domain, "user", box.user, "error", err)

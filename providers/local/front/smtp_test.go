@@ -418,3 +418,32 @@ func TestDeliverOnFullDisk(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 }
+
+// TestMailboxQuota: what does not fit is put off, not lost, and not stored.
+func TestMailboxQuota(t *testing.T) {
+	f, l := start(t, Options{})
+	dir := accountDir(t)
+	set(t, f, Account{Dir: dir, Quotas: map[string]int64{"ann@" + domain: 2000}}, Mode{Kind: Serve})
+	write(t, filepath.Join(dir, "mail", domain, "ann/.Sent/cur/1"), strings.Repeat("x", 600))
+	if got := mail(t, l, "ann@"+domain, strings.Repeat("y", 800)); got != 250 {
+		t.Fatalf("with room: %d", got)
+	}
+	if got := mail(t, l, "ann@"+domain, strings.Repeat("y", 800)); got != 452 {
+		t.Errorf("without room: %d", got)
+	}
+	if got := mail(t, l, "Ann@"+domain, strings.Repeat("y", 800)); got != 452 {
+		t.Errorf("without room, in capitals: %d", got)
+	}
+	if n := len(inbox(t, dir)); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+	if err := os.Remove(filepath.Join(dir, "mail", domain, "ann/.Sent/cur/1")); err != nil {
+		t.Fatal(err)
+	}
+	if got := mail(t, l, "ann@"+domain, strings.Repeat("y", 100)); got != 250 {
+		t.Errorf("after room was made: %d", got)
+	}
+	if c := f.Counters("shop"); c.Delivered != 2 || c.Deferred != 2 {
+		t.Errorf("%+v", c)
+	}
+}

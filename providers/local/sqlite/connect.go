@@ -18,6 +18,9 @@ const (
 	openImmutable = "mode=ro&immutable=1" // no locks, no files beside it; only for a file at rest
 )
 
+// Version is that of the SQLite library in this program.
+func Version() string { return sqlitelib.SQLITE_VERSION }
+
 // connection is one SQLite connection, not a pool.
 type connection struct {
 	as   identity

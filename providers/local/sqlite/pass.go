@@ -45,6 +45,7 @@ func (s *Session) Pass(ctx context.Context, base Manifest, w io.Writer) (Result,
 		s.sent, s.quiet = nil, false
 		return r, s.wrap("send", err)
 	}
+	r.Whole = s.hold != nil || s.quiet
 	return r, nil
 }
 

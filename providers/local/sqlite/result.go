@@ -26,6 +26,9 @@ type Result struct {
 	Kind  Kind
 	// Held says that the database is held: bytes sent stay good, and the cut will only cost what changes from now on.
 	Held bool
+	// Whole says of a pass that what the receiver has now, database and WAL, is
+	// the database as it was at one moment: it was held, or nothing wrote to it.
+	Whole bool
 	// Notes are sentences for people: why the cut will cost, or cost, more than it should.
 	Notes []string
 }

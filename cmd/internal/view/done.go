@@ -1,0 +1,80 @@
+package view
+
+import (
+	"github.com/stopover/stopover/plan"
+	"github.com/stopover/stopover/schema"
+)
+
+// Concluded says how things are when apply can do no more. For programs it is
+// the last message of the stream, but for the error if there is one.
+func (v *View) Concluded(p *plan.Plan) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.progress.end()
+	all := allFindings(p)
+	open := p.Waiting()
+	stops := blocking(all) > 0
+	left := len(p.Steps)
+	for i := range open {
+		v.send(v.gateMessage(&open[i]))
+	}
+	x := judge(p, all)
+	m := v.newMessage("conclusion", x.word)
+	m.Gates, m.Blocked, m.StepsLeft = open, &stops, &left
+	v.send(m)
+	if v.json {
+		return
+	}
+	v.gap()
+	v.findings(all)
+	if x.word == wordNothing {
+		v.verdict(x)
+		return
+	}
+	v.gates(p, false)
+}
+
+// ApprovedDocument is what approve gives to programs.
+type ApprovedDocument struct {
+	FormatVersion string            `json:"format_version"`
+	Approved      []plan.Gate       `json:"approved,omitempty"`
+	Revoked       []schema.Approval `json:"revoked,omitempty"`
+}
+
+// Approved names the gates that were closed.
+func (v *View) Approved(gates []plan.Gate) {
+	if v.give(ApprovedDocument{FormatVersion: FormatVersion, Approved: gates}) {
+		return
+	}
+	for _, g := range gates {
+		v.item("", "approved", v.style.green, clean(string(g.ID)), nil)
+	}
+}
+
+// Revoked names the approvals that were taken away.
+func (v *View) Revoked(list []schema.Approval) {
+	if v.give(ApprovedDocument{FormatVersion: FormatVersion, Revoked: list}) {
+		return
+	}
+	for _, a := range list {
+		v.item("", "revoked", v.style.yellow, clean(a.Gate), nil)
+	}
+}
+
+// LostDocument is what declare-lost gives to programs.
+type LostDocument struct {
+	FormatVersion string   `json:"format_version"`
+	Server        string   `json:"server"`
+	Opened        []string `json:"opened"`
+}
+
+// Lost names the accounts that were opened because their peer is gone.
+func (v *View) Lost(server string, accounts []string) {
+	if v.give(LostDocument{FormatVersion, server, accounts}) {
+		return
+	}
+	v.item("", "", nil, named(server)+" is declared lost; "+plural(len(accounts), "account")+" opened on the other server.", nil)
+	for _, a := range accounts {
+		v.item("  ", "", nil, whole(a), nil)
+	}
+}

@@ -1,0 +1,257 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stopover/stopover/plan"
+)
+
+// timetable shows when what happens: every appointment, or where there are many
+// the days with what is on them.
+func (v *View) timetable(p *plan.Plan) {
+	list := p.Dates.Timetable
+	if len(list) == 0 {
+		return
+	}
+	c := clockOf(p.Config)
+	c.year = yearOf(c, list)
+	zone := c.name
+	if c.year != 0 {
+		zone = fmt.Sprint(c.year) + ", " + zone
+	}
+	v.heading("Timetable (" + zone + "):")
+	if h := handoverLine(c, &p.Dates); h != "" {
+		v.item("  ", "", nil, h, nil)
+	}
+	v.table("  ", timetableRows(c, list, v.verbose), []column{keep})
+	if len(list) > mostRows && !v.verbose {
+		v.item("  ", "", nil, "--verbose shows every appointment.", v.style.faint)
+	}
+}
+
+// yearOf is the year that all appointments are in; 0: there are several, or
+// none has a date.
+func yearOf(c clock, list []plan.Appointment) int {
+	year := 0
+	for i := range list {
+		for _, t := range []time.Time{list[i].Begins, list[i].Ends} {
+			switch y := t.In(c.Location).Year(); {
+			case t.IsZero():
+			case year == 0:
+				year = y
+			case y != year:
+				return 0
+			}
+		}
+	}
+	return year
+}
+
+// handoverLine says what dates count from.
+func handoverLine(c clock, d *plan.Dates) string {
+	switch {
+	case d.Handover.IsZero() && d.FromHand != "":
+		return "Nobody has promised the transit server yet: what comes after its hand-over is counted from it."
+	case d.Handover.IsZero():
+		return ""
+	case d.Promised:
+		return "The transit server is promised for " + c.day(d.Handover) + "; later dates rest on that."
+	}
+	return "The transit server was handed over on " + c.day(d.Handover) + "."
+}
+
+func timetableRows(c clock, list []plan.Appointment, all bool) [][]string {
+	var rows [][]string
+	if len(list) <= mostRows || all {
+		for i := range list {
+			rows = append(rows, []string{c.when(&list[i]), clean(list[i].What), remarks(&list[i])})
+		}
+		return rows
+	}
+	for _, d := range daysOf(c, list) {
+		rows = append(rows, d.row(c))
+	}
+	return rows
+}
+
+// remarks say what an appointment costs and why it is then.
+func remarks(a *plan.Appointment) string {
+	var out []string
+	if a.Downtime > 0 {
+		out = append(out, down(a.Downtime))
+	} else if a.Takes >= time.Second {
+		out = append(out, "takes "+took(a.Takes))
+	}
+	if a.Window != "" {
+		out = append(out, windowOf(a.Window))
+	}
+	if a.Waited != "" {
+		out = append(out, "waited for "+clean(a.Waited))
+	}
+	return strings.Join(out, ", ")
+}
+
+// windowOf names a window.
+func windowOf(name string) string {
+	if name == plan.WorkingWindow {
+		return "working hours"
+	}
+	return "window " + named(name)
+}
+
+// daySum is what happens to accounts on one day in one phase; what happens to a
+// server stands alone.
+type daySum struct {
+	first    *plan.Appointment
+	ends     time.Time
+	accounts int
+	most     time.Duration // longest downtime
+}
+
+func daysOf(c clock, list []plan.Appointment) []*daySum {
+	var out []*daySum
+	at := map[string]*daySum{}
+	for i := range list {
+		a := &list[i]
+		key := fmt.Sprint(i)
+		if a.Account != "" {
+			day := "unknown"
+			if a.Relative {
+				day = fmt.Sprint("+", a.After/(24*time.Hour))
+			} else if !a.Begins.IsZero() {
+				day = c.day(a.Begins)
+			}
+			key = a.Phase + " " + day
+		}
+		d := at[key]
+		if d == nil {
+			d = &daySum{first: a}
+			at[key] = d
+			out = append(out, d)
+		}
+		if a.Ends.After(d.ends) {
+			d.ends = a.Ends
+		}
+		d.most = max(d.most, a.Downtime)
+		if a.Account != "" {
+			d.accounts++
+		}
+	}
+	return out
+}
+
+func (d *daySum) row(c clock) []string {
+	if d.accounts == 0 {
+		return []string{c.when(d.first), clean(d.first.What), remarks(d.first)}
+	}
+	span := *d.first
+	span.Ends = d.ends
+	what := clean(d.first.Phase) + ": " + plural(d.accounts, "account")
+	if d.accounts == 1 {
+		what = clean(d.first.What)
+	}
+	rest := ""
+	if d.most > 0 {
+		rest = "each down up to " + took(d.most)
+	}
+	return []string{c.when(&span), what, rest}
+}
+
+// deadlines say which dates are kept, and by how much.
+func (v *View) deadlines(p *plan.Plan) {
+	if len(p.Dates.Deadlines) == 0 {
+		return
+	}
+	c := clockOf(p.Config)
+	v.heading("Deadlines:")
+	for i := range p.Dates.Deadlines {
+		d := &p.Dates.Deadlines[i]
+		mark, paint := "✓", v.style.green
+		switch {
+		case d.Missed:
+			mark, paint = "✗", v.style.red
+		case d.Ends.IsZero():
+			mark, paint = "?", v.style.yellow
+		}
+		v.item("  ", mark, paint, deadline(c, d), nil)
+	}
+}
+
+// deadline is one date and how it looks. The end of a day is shown as that day.
+func deadline(c clock, d *plan.Deadline) string {
+	day := c.day(d.At.Add(-time.Second))
+	what := map[string]string{
+		"finish_by": "finish by " + day,
+		"forced_on": "the hosting company acts by itself on " + day,
+		"free_days": "free days end on " + day,
+		"rollback":  "the way back ends on " + day,
+	}[d.What]
+	if what == "" {
+		what = clean(d.What) + " " + day
+	}
+	switch {
+	case d.Missed:
+		what += ": will miss it by " + days(d.Slack) + because(d)
+	case d.Ends.IsZero():
+		what += ": nobody can say yet"
+		if d.Why != "" {
+			what += ", " + clean(d.Why)
+		}
+	default:
+		what += ": kept, " + days(d.Slack) + " to spare (" + c.moment(d.Ends) + ")"
+	}
+	return what
+}
+
+// because says what takes the time.
+func because(d *plan.Deadline) string {
+	if d.Why == "" {
+		return ""
+	}
+	return " because " + strings.TrimSuffix(clean(d.Why), ".")
+}
+
+// cost says what the transit server costs beyond the free days.
+func (v *View) cost(p *plan.Plan) {
+	if p.Dates.Cost == nil {
+		return
+	}
+	v.heading("Cost:")
+	v.item("  ", "", nil, costSentence(clockOf(p.Config), p.Dates.Cost), nil)
+}
+
+func costSentence(c clock, x *plan.Cost) string {
+	s := fmt.Sprintf("%s of the transit server, of which %s are free", plural(x.Used, "day"), number(int64(x.FreeDays)))
+	if !x.FreeEnds.IsZero() {
+		s += " (until " + c.day(x.FreeEnds.Add(-time.Second)) + ")"
+	}
+	s += "."
+	switch {
+	case x.Overrun > 0 && x.Why != "":
+		s += fmt.Sprintf(" %s beyond them: %s.", plural(x.Overrun, "day"), strings.TrimSuffix(clean(x.Why), "."))
+	case x.Overrun > 0:
+		s += fmt.Sprintf(" %s beyond them at %s a day: %s.", plural(x.Overrun, "day"), money(x.PerDay, x.Currency), money(x.Total, x.Currency))
+	case x.Why != "":
+		s += " " + strings.TrimSuffix(clean(x.Why), ".") + "."
+	default:
+		s += " Nothing to pay."
+	}
+	return s
+}
+
+// costBrief is the cost in the verdict.
+func costBrief(x *plan.Cost) string {
+	switch {
+	case x == nil:
+		return ""
+	case x.Overrun > 0 && x.Total > 0:
+		return "Costs " + money(x.Total, x.Currency) + "."
+	case x.Overrun > 0:
+		return "Costs " + plural(x.Overrun, "day") + " beyond the free ones."
+	case x.Why != "":
+		return ""
+	}
+	return "Costs nothing beyond the free days."
+}

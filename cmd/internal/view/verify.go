@@ -1,0 +1,131 @@
+package view
+
+import (
+	"fmt"
+
+	"github.com/stopover/stopover/apply"
+	"github.com/stopover/stopover/cmd/internal/report"
+	"github.com/stopover/stopover/schema"
+)
+
+// VerifyDocument is what verify gives to programs.
+type VerifyDocument struct {
+	FormatVersion string          `json:"format_version"`
+	AsBefore      int             `json:"as_before_count"` // accounts
+	Different     int             `json:"different_count"`
+	NotProbed     int             `json:"not_probed_count"`
+	Accounts      []report.Probed `json:"accounts"`
+}
+
+// Verified shows what the probes of accounts answered, beside what they answered
+// before anything moved: differences first, what is as before in one line.
+func (v *View) Verified(list []report.Probed) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	doc := VerifyDocument{FormatVersion: FormatVersion, Accounts: list}
+	if list == nil {
+		doc.Accounts = []report.Probed{}
+	}
+	var same, silent []string
+	for i := range list {
+		switch x := &list[i]; {
+		case x.Err != "", !x.At.IsZero() && !x.OK:
+			doc.Different++
+		case x.At.IsZero():
+			doc.NotProbed++
+			silent = append(silent, x.Account)
+		default:
+			doc.AsBefore++
+			same = append(same, x.Account)
+		}
+	}
+	if v.give(doc) {
+		return
+	}
+	for i := range list {
+		if x := &list[i]; x.Err != "" || !x.At.IsZero() && (!x.OK || v.verbose || recorded(x)) {
+			v.probed(x)
+		}
+	}
+	if len(same) > 0 {
+		v.item("", "✓", v.style.green, "as before: "+plural(len(same), "account")+": "+names(same, v.most(8)), nil)
+	}
+	if len(silent) > 0 {
+		v.item("", "?", v.style.yellow, "not probed: "+plural(len(silent), "account")+": "+names(silent, v.most(8)), nil)
+	}
+	switch {
+	case len(list) == 0:
+		v.item("", "", nil, "There is no account to ask.", nil)
+	case doc.Different > 0:
+		v.gap()
+		v.item("", "", nil, "If a difference is intended, record it as the new baseline: stopover verify --baseline, with --account for the accounts.", nil)
+	}
+}
+
+func recorded(x *report.Probed) bool {
+	for i := range x.Probes {
+		if x.Probes[i].Recorded {
+			return true
+		}
+	}
+	return false
+}
+
+// probed is one account with its probes.
+func (v *View) probed(x *report.Probed) {
+	mark, paint := "✓", v.style.green
+	if !x.OK {
+		mark, paint = "✗", v.style.red
+	}
+	text := named(x.Account)
+	if x.Server != "" {
+		text += " on " + named(x.Server)
+	}
+	v.item("", mark, paint, text, v.style.bold)
+	if x.Err != "" {
+		v.item("    ", "", nil, "could not be asked: "+clean(x.Err), nil)
+	}
+	for i := range x.Probes {
+		v.probe(&x.Probes[i])
+	}
+}
+
+func (v *View) probe(p *report.ProbedOnce) {
+	name := named(p.Probe)
+	switch {
+	case p.Now == nil:
+		return // only its baseline is known
+	case p.Recorded:
+		v.item("    ", "✓", v.style.green, name+": "+answer(p.Now)+", recorded as the new baseline", nil)
+	case p.OK:
+		v.item("    ", "✓", v.style.green, name+": "+answer(p.Now), nil)
+	default:
+		v.item("    ", "✗", v.style.red, name+": "+clean(p.Why), nil)
+		v.item("        ", "before:", v.style.faint, baseline(p.Before), nil)
+		v.item("        ", "now:   ", v.style.faint, answer(p.Now), nil)
+	}
+}
+
+func baseline(b *schema.BaselineFact) string {
+	if b == nil {
+		return "nothing was recorded"
+	}
+	s := fmt.Sprintf("status %d", b.Status)
+	if b.Title != "" {
+		s += ", title " + quotedText(b.Title)
+	}
+	return s
+}
+
+func answer(a *apply.Answer) string {
+	if a.Status == 0 {
+		return "no answer"
+	}
+	s := fmt.Sprintf("status %d", a.Status)
+	if a.Title != "" {
+		s += ", title " + quotedText(a.Title)
+	}
+	return s
+}
+
+func quotedText(s string) string { return `"` + clean(s) + `"` }
