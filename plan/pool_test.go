@@ -76,7 +76,7 @@ func TestArrange(t *testing.T) {
 		sets := [][]string{nil, {"w0"}, {"w1", "w2"}}
 		windows := map[*opens][]schema.Window{}
 		var moves []*move
-		for i := range rapid.IntRange(1, 7).Draw(t, "moves") {
+		for i := range rapid.IntRange(1, 6).Draw(t, "moves") {
 			set := rapid.SampledFrom(sets).Draw(t, "set")
 			takes := time.Duration(rapid.IntRange(1, 60).Draw(t, "takes")) * 5 * time.Minute
 			m := &move{a: &account{name: fmt.Sprint("a", i)}, cut: takes, need: takes + 10*time.Minute, open: o.of(set, &schema.ProcessPhase{})}
@@ -87,7 +87,7 @@ func TestArrange(t *testing.T) {
 			moves = append(moves, m)
 		}
 		slots := rapid.IntRange(1, 3).Draw(t, "slots")
-		end := start.AddDate(0, 0, 6)
+		end := start.AddDate(0, 0, 3)
 		want := slowly(moves, windows, slots, start, end)
 		last := arrange(moves, slots, start)
 		for _, m := range moves {
