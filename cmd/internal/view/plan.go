@@ -58,7 +58,7 @@ func (v *View) planText(p *plan.Plan, notes []string, saved string) {
 		v.heading("Phase by phase:")
 		all := rows(p)
 		for _, ph := range p.Phases {
-			v.phase(ph, all[ph.Name])
+			v.phase(ph, all[ph.Name], p.Goal.Until != "")
 		}
 	}
 	if v.verbose {
@@ -250,7 +250,7 @@ type row struct {
 	longest  plan.Estimate
 }
 
-func (v *View) phase(ph plan.PhaseState, list []*row) {
+func (v *View) phase(ph plan.PhaseState, list []*row, cut bool) {
 	switch ph.State {
 	case plan.PhaseAbsent:
 		return
@@ -265,7 +265,10 @@ func (v *View) phase(ph plan.PhaseState, list []*row) {
 			mark = v.style.blue("▶")
 		}
 		left := plural(ph.Left, "step") + " left"
-		if ph.Left == 0 {
+		switch {
+		case ph.Left == 0 && cut && ph.State == plan.PhaseAhead:
+			left = "not asked for"
+		case ph.Left == 0:
 			left = "nothing to do"
 		}
 		v.line("  %s %s %s", mark, v.style.bold(padded(ph.Name, 10)), v.style.faint(left))
