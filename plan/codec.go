@@ -103,11 +103,11 @@ func Decode(data []byte) (*Plan, error) {
 	if err := dec.Decode(&p); err != nil {
 		return nil, fmt.Errorf("read plan: %w (%v)", ErrTampered, err)
 	}
-	if p.Digest != digestOf(body) || string(tail) != string(appendTail(nil, &p, p.Digest))+"\n" {
-		return nil, fmt.Errorf("read plan: %w", ErrTampered)
-	}
 	if err := p.bytes(); err != nil {
 		return nil, fmt.Errorf("read plan: %w (%v)", ErrTampered, err)
+	}
+	if p.Digest != digestOf(body) || string(tail) != string(appendTail(nil, &p, p.Digest))+"\n" {
+		return nil, fmt.Errorf("read plan: %w", ErrTampered)
 	}
 	if err := p.sound(); err != nil {
 		return nil, fmt.Errorf("read plan: %w (%v)", ErrTampered, err)
@@ -221,6 +221,7 @@ func (p *Plan) bytes() error {
 		r.all(&a.Name, &a.Where, &a.Blocked)
 	}
 	r.all(&p.Migration, &p.Downtime.Of)
+	p.Dates.bytes(&r)
 	return r.err
 }
 
