@@ -156,9 +156,9 @@ func outlook(p *plan.Plan) string {
 		if d.Ends.After(d.Computed) && !d.Computed.IsZero() {
 			s += ", in " + took(d.Ends.Sub(d.Computed).Round(time.Minute))
 		}
-		out = append(out, s+").")
+		out = append(out, s+")"+earliest(d)+".")
 	case d.FromHand != "":
-		out = append(out, "Ends "+strings.TrimPrefix(clean(d.FromHand), "+")+" after the hand-over of the transit server, whose date is not known.")
+		out = append(out, "Ends "+strings.TrimPrefix(clean(d.FromHand), "+")+" after the hand-over of the transit server, whose date is not known"+earliest(d)+".")
 	}
 	if p.Downtime.Max > 0 {
 		out = append(out, downtimes(p)+".")
@@ -172,6 +172,13 @@ func outlook(p *plan.Plan) string {
 		out = append(out, s)
 	}
 	return strings.Join(out, " ")
+}
+
+func earliest(d *plan.Dates) string {
+	if d.Earliest {
+		return ", at the earliest"
+	}
+	return ""
 }
 
 // missed is a deadline in the verdict; below it stands why.
@@ -355,7 +362,7 @@ func (v *View) row(r *row) {
 	}
 	text := r.text
 	if len(r.accounts) > 0 {
-		text += ": " + names(r.accounts, v.most(4))
+		text += ": " + few(r.accounts, v.most(4))
 	}
 	if r.longest.Downtime > 0 {
 		text += fmt.Sprintf(" (down for up to %s, %s)", took(r.longest.Downtime), confidence(r.longest.Confidence))
