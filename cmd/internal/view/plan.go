@@ -86,7 +86,7 @@ const (
 type verdict struct {
 	word     string
 	sentence string // after the word
-	outlook  string // when, how long down, what it costs
+	outlook  []string // when, how long down, what it costs; one sentence each
 	run      int    // steps that can run now
 	ahead    int    // steps behind gates
 	moves    []*move
@@ -147,7 +147,7 @@ func stopped(p *plan.Plan, blockers int) string {
 }
 
 // outlook says when a plan ends, how long accounts are down, and what it costs.
-func outlook(p *plan.Plan) string {
+func outlook(p *plan.Plan) []string {
 	var out []string
 	d, c := &p.Dates, clockOf(p.Config)
 	switch {
@@ -171,7 +171,7 @@ func outlook(p *plan.Plan) string {
 	if s := costBrief(d.Cost); s != "" {
 		out = append(out, s)
 	}
-	return strings.Join(out, " ")
+	return out
 }
 
 func earliest(d *plan.Dates) string {
@@ -210,8 +210,8 @@ func (v *View) verdict(x verdict) {
 		paint = v.style.yellow
 	}
 	v.lead(x.word, paint, x.sentence)
-	if x.outlook != "" {
-		v.item("", "", nil, x.outlook, nil)
+	for _, s := range x.outlook {
+		v.item("", "", nil, s, nil)
 	}
 }
 

@@ -46,9 +46,7 @@ func planPage(p *plan.Plan, notes []string, saved string, all bool) *page {
 		out.Tone = "wait"
 	}
 	out.Lead = append(out.Lead, x.word+" "+x.sentence)
-	if x.outlook != "" {
-		out.Lead = append(out.Lead, x.outlook)
-	}
+	out.Lead = append(out.Lead, x.outlook...)
 	for _, n := range notes {
 		out.text("warn", "Note: "+clean(n))
 	}
