@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/providers"
@@ -11,21 +12,22 @@ import (
 )
 
 // settingsOf is what the configuration says of an account: its own block, or
-// the first pattern that matches it.
-func settingsOf(c *schema.Config, name string) schema.Account {
+// the first pattern that matches it, under its name or one that it had before.
+func settingsOf(c *schema.Config, name string, former ...string) schema.Account {
+	names := append([]string{name}, former...)
 	for _, a := range c.Migration.Accounts {
-		if a.Name == name {
+		if slices.Contains(names, a.Name) {
+			a.Name = name
 			return a
 		}
 	}
-	escaped, err := schema.EscapeName(name)
-	if err != nil {
-		return schema.Account{Name: name}
-	}
 	picks := func(patterns []string) bool {
-		for _, p := range patterns {
-			if p == name || plan.Glob(p, escaped) {
-				return true
+		for _, n := range names {
+			escaped, err := schema.EscapeName(n)
+			for _, p := range patterns {
+				if p == n || err == nil && plan.Glob(p, escaped) {
+					return true
+				}
 			}
 		}
 		return false
@@ -36,6 +38,36 @@ func settingsOf(c *schema.Config, name string) schema.Account {
 		}
 	}
 	return schema.Account{Name: name}
+}
+
+// formerNames are the names that an account had before it was renamed, as the
+// configuration says and the planner follows it: a name that is still on a
+// server is another account's.
+func formerNames(c *schema.Config, inv *schema.Inventory, name string) []string {
+	seen := map[string]bool{name: true}
+	var former []string
+	for todo := []string{name}; len(todo) > 0; todo = todo[1:] {
+		for _, m := range c.Migration.Moved {
+			if m.To != todo[0] || seen[m.From] || found(inv, m.From) {
+				continue
+			}
+			seen[m.From] = true
+			former, todo = append(former, m.From), append(todo, m.From)
+		}
+	}
+	return former
+}
+
+func found(inv *schema.Inventory, account string) bool {
+	if inv == nil {
+		return false
+	}
+	for _, s := range inv.Servers {
+		if s.Account(account) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // peer is how the agent of one server finds another one. Its identity is asked

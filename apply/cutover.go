@@ -62,7 +62,7 @@ func (x *run) cutover(u *unit) error {
 		return x.failed(s, err)
 	}
 	c := &cutover{x: x, u: u, s: s, from: from, to: to, token: x.newToken(from, to),
-		budget: settingsOf(x.plan.Config, s.Account).DowntimeBudget, took: map[plan.ID]plan.Timing{}}
+		budget: settingsOf(x.plan.Config, s.Account, formerNames(x.plan.Config, x.Inventory, s.Account)...).DowntimeBudget, took: map[plan.ID]plan.Timing{}}
 	events := make([]state.Event, len(u.steps))
 	for i := range u.steps {
 		events[i] = state.Event{What: state.Started, Step: u.steps[i].ID, Op: u.steps[i].Op, Token: c.token.String()}

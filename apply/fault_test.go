@@ -572,7 +572,9 @@ func TestBudgetAfterTheSwitch(t *testing.T) {
 		if ExitCode(err) != ExitWaiting || a.Undone || len(a.Cutovers) != 1 || a.Cutovers[0].Downtime < 300*time.Millisecond || j.w.transit.rec("shop").state != schema.StateActive {
 			t.Errorf("%s: %v %+v", call, err, a)
 		}
-		if !slices.ContainsFunc(j.events, func(e Event) bool { return e.What == Note && strings.Contains(e.Text, "longer than its budget of 200ms") }) {
+		if !slices.ContainsFunc(j.events, func(e Event) bool {
+			return e.What == Note && strings.Contains(e.Text, "longer than its budget of 200ms")
+		}) {
 			t.Errorf("%s: nobody was told", call)
 		}
 		if slices.ContainsFunc(j.w.calls, func(c string) bool { return strings.HasPrefix(c, "Thaw") }) {

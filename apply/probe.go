@@ -50,7 +50,7 @@ func CompareProbe(p schema.Probe, base *schema.BaselineFact, a Answer) ProbeResu
 // Probes are an account's probes: its own, or one of its first domain, called
 // home. An account without either has none.
 func Probes(c *schema.Config, inv *schema.Inventory, account string) []schema.Probe {
-	if own := settingsOf(c, account).Probes; len(own) > 0 {
+	if own := settingsOf(c, account, formerNames(c, inv, account)...).Probes; len(own) > 0 {
 		return own
 	}
 	return homeProbe(c, inv, account)
@@ -258,19 +258,25 @@ func (x *run) askOnce(ctx context.Context, s *plan.Step, on *server) ([]ProbeRes
 	return results, nil
 }
 
-// baseline is what a probe has to answer: what was recorded last; nil: nothing.
+// baseline is what a probe has to answer: what was recorded last, under the
+// account's name or else one that it had before; nil: nothing.
 func (x *run) baseline(account, probe string) *schema.BaselineFact {
-	first := plan.BaselineID(account, probe)
-	var base *schema.BaselineFact
-	for n, id := 1, first; x.had(id); {
-		b := &schema.BaselineFact{}
-		if x.read(id, b) {
-			base = b
+	for _, name := range append([]string{account}, formerNames(x.plan.Config, x.Inventory, account)...) {
+		first := plan.BaselineID(name, probe)
+		var base *schema.BaselineFact
+		for n, id := 1, first; x.had(id); {
+			b := &schema.BaselineFact{}
+			if x.read(id, b) {
+				base = b
+			}
+			n++
+			id = first + "/" + strconv.Itoa(n)
 		}
-		n++
-		id = first + "/" + strconv.Itoa(n)
+		if base != nil {
+			return base
+		}
 	}
-	return base
+	return nil
 }
 
 // again is the id of the next fact of a row whose first one has no number:

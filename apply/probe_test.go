@@ -187,3 +187,37 @@ func TestWatchedWithoutDomain(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// What was recorded and configured under an account's old name counts under its
+// new one, unless the old name is somebody else's now.
+func TestRenamed(t *testing.T) {
+	j, m := memoryTrip(t, "shop")
+	j.config.Migration.Accounts = []schema.Account{{Name: "store", DowntimeBudget: time.Minute, Probes: []schema.Probe{{Name: "own", HTTP: "http://s/"}}}}
+	j.config.Migration.Patterns = []schema.AccountsPattern{{Include: []string{"old-*"}, DowntimeBudget: time.Hour}}
+	j.config.Migration.Moved = []schema.Moved{{From: "store", To: "kiosk"}, {From: "kiosk", To: "shop"}, {From: "shop", To: "store"}, {From: "old-blog", To: "blog"}}
+	inv := j.inventory()
+	if f := formerNames(j.config, inv, "shop"); !slices.Equal(f, []string{"kiosk", "store"}) {
+		t.Errorf("%q", f)
+	}
+	if p := Probes(j.config, inv, "shop"); len(p) != 1 || p[0].Name != "own" {
+		t.Errorf("%+v", p)
+	}
+	if a := settingsOf(j.config, "blog", formerNames(j.config, inv, "blog")...); a.DowntimeBudget != time.Hour || a.Name != "blog" {
+		t.Errorf("%+v", a)
+	}
+	x := j.runner(m, inv).begin(context.Background(), planOf(j))
+	defer x.observer.close()
+	x.learn([]schema.Fact{x.fact(schema.FactBaseline, plan.BaselineID("store", "own"), schema.BaselineFact{Status: 204}),
+		x.fact(schema.FactBaseline, plan.BaselineAgainID("store", "own", 2), schema.BaselineFact{Status: 205})})
+	if b := x.baseline("shop", "own"); b == nil || b.Status != 205 {
+		t.Errorf("%+v", b)
+	}
+	x.learn([]schema.Fact{x.fact(schema.FactBaseline, plan.BaselineID("shop", "own"), schema.BaselineFact{Status: 200})})
+	if b := x.baseline("shop", "own"); b == nil || b.Status != 200 {
+		t.Errorf("%+v", b)
+	}
+	j.w.add("kiosk")
+	if f := formerNames(j.config, j.inventory(), "shop"); len(f) > 0 {
+		t.Errorf("%q, though kiosk is there", f)
+	}
+}

@@ -34,7 +34,7 @@ type AccountResult struct {
 	// Probes are what the account's probes answered in this run, beside their
 	// baselines; the last time, if they were asked more than once.
 	Probes []ProbeResult `json:"probes,omitempty"`
-	Err      error     `json:"-"`
+	Err    error         `json:"-"`
 }
 
 // Cutover is one switch of an account that this run did, as measured.

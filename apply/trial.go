@@ -11,8 +11,9 @@ import (
 )
 
 // try has the trial server import an account's databases under other names,
-// look at them, and drop them. What is wrong with a database is a result that a
-// plan shows; only a trial that could not be done fails.
+// look at them, and drop them. What is wrong with a database is remembered for
+// the next plan to show, and fails the step: nothing that comes after it in this
+// plan may move an account whose databases would not arrive.
 func (x *run) try(ctx context.Context, s *plan.Step) (done, error) {
 	from, err := x.server(s.From)
 	if err != nil {
@@ -48,7 +49,16 @@ func (x *run) try(ctx context.Context, s *plan.Step) (done, error) {
 		d.notes = append(d.notes, triedNotes(s, on, db)...)
 	}
 	d.sent = d.bytes
-	return d, x.remember(f)
+	if err := x.remember(f); err != nil {
+		return d, err
+	}
+	for _, db := range result.Databases {
+		if len(db.Errors) > 0 {
+			return d, fmt.Errorf("%s database %s of %s would not arrive on server %s: %s",
+				db.Engine, schema.QuoteName(db.Name), schema.QuoteName(s.Account), schema.QuoteName(on.name), shortened(db.Errors))
+		}
+	}
+	return d, nil
 }
 
 // triedNotes says at once what the next plan will say in full.

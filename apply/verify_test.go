@@ -39,7 +39,9 @@ func TestVerifyAgain(t *testing.T) {
 	if a := state1(res, "shop"); len(a.Probes) != 1 || !a.Probes[0].OK || a.Probes[0].Answer.Status != 200 {
 		t.Errorf("%+v", a)
 	}
-	if !slices.ContainsFunc(j.events, func(e Event) bool { return e.What == Finished && e.Op == plan.OpProbe && len(e.Probes) == 1 && e.Probes[0].OK }) {
+	if !slices.ContainsFunc(j.events, func(e Event) bool {
+		return e.What == Finished && e.Op == plan.OpProbe && len(e.Probes) == 1 && e.Probes[0].OK
+	}) {
 		t.Error("no event has what the probes answered")
 	}
 	j.goal.Verify = nil

@@ -53,6 +53,7 @@ func (c ClosedWindow) local() string {
 type openings struct {
 	config *schema.Config
 	shut   map[*unit]*shut
+	near   map[string]shut // by windows: the next opening of any length
 }
 
 type shut struct {
@@ -63,7 +64,7 @@ type shut struct {
 }
 
 func openingsOf(c *schema.Config) *openings {
-	return &openings{config: c, shut: map[*unit]*shut{}}
+	return &openings{config: c, shut: map[*unit]*shut{}, near: map[string]shut{}}
 }
 
 // open says whether a unit may begin now. A cutover begins only while its
@@ -87,7 +88,7 @@ func (o *openings) open(list []*unit, u *unit, now time.Time) bool {
 	need := bound.need()
 	at, ok := plan.Opening{}, false
 	if known {
-		at, ok = bothOpen(sets, now.Add(lead), need)
+		at, ok = o.next(sets, now.Add(lead), need)
 	}
 	if ok && !at.Begins.After(now.Add(lead)) {
 		return true
@@ -95,6 +96,33 @@ func (o *openings) open(list []*unit, u *unit, now time.Time) bool {
 	at.Begins = at.Begins.Add(-lead)
 	o.shut[u] = &shut{opens: at, never: !ok, need: need, asked: now}
 	return false
+}
+
+// next is bothOpen for many accounts that are bound to the same windows: while
+// these are closed, all of them wait for the same opening, unless it is too
+// short for one.
+func (o *openings) next(sets [][]schema.Window, from time.Time, need time.Duration) (plan.Opening, bool) {
+	var names []string
+	for _, set := range sets {
+		for _, w := range set {
+			names = append(names, w.Name)
+		}
+		names = append(names, "")
+	}
+	key := strings.Join(names, "\n")
+	n, ok := o.near[key]
+	if !ok || from.Before(n.asked) || !from.Before(n.opens.Begins) {
+		at, ok := bothOpen(sets, from, 0)
+		if !ok {
+			return at, false
+		}
+		n = shut{opens: at, asked: from}
+		o.near[key] = n
+	}
+	if n.opens.Begins.After(from) && n.opens.Closes.Sub(n.opens.Begins) >= need {
+		return n.opens, true
+	}
+	return bothOpen(sets, from, need)
 }
 
 // need is how long windows have to stay open for a unit.

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -22,9 +23,8 @@ type jumpClock struct {
 }
 
 type alarm struct {
-	due  time.Time
-	c    chan time.Time
-	gone bool
+	due time.Time
+	c   chan time.Time
 }
 
 func clockAt(t *testing.T, at string) *jumpClock {
@@ -312,6 +312,26 @@ func TestWindowsThatNeverMeet(t *testing.T) {
 		got := w.Windows[0]
 		if got.Never != (c.opens == "") || !got.Never && got.Opens.Format(time.RFC3339) != c.opens {
 			t.Errorf("%v: %+v", c, got)
+		}
+	}
+}
+
+// Ten thousand accounts that wait for the same night.
+func BenchmarkReady(b *testing.B) {
+	p := &plan.Plan{Config: &schema.Config{Windows: []schema.Window{{Name: "night", Days: []string{"sat"}, From: "01:00", To: "05:00", Timezone: "Europe/Paris"}}}}
+	for i := range 10000 {
+		name := fmt.Sprintf("a%05d", i)
+		p.Steps = append(p.Steps,
+			plan.Step{ID: plan.ID("migrate.warm[" + name + "]@0"), Op: plan.OpWarm, Account: name, Phase: "migrate"},
+			plan.Step{ID: plan.ID("migrate.freeze[" + name + "]@0"), Op: plan.OpFreeze, Account: name, Phase: "migrate", Group: "g" + name,
+				After: []plan.ID{plan.ID("migrate.warm[" + name + "]@0")}, Windows: []string{"night"},
+				Estimate: plan.Estimate{Downtime: time.Duration(i) * time.Millisecond}})
+	}
+	at := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := Ready(p, at); len(r) > 0 {
+			b.Fatal(r[0])
 		}
 	}
 }

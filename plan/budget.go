@@ -60,7 +60,7 @@ func (b *builder) checkWindows(a *account) {
 		return
 	}
 	names := b.windowsOf(a)
-	need := WindowNeed(b.est.of(OpWarm, bytesOfAll(a)).Duration, a.cut)
+	need := WindowNeed(0, a.cut)
 	if len(names) > 0 {
 		if long := b.longest(names); need > long {
 			b.block(a, codeWindowTooShort, from, "", fmt.Sprintf("the cutover needs a window that stays open for %s, and %s %s open for %s at most",

@@ -18,7 +18,7 @@ func (b *builder) checkRemoved() {
 		name := b.mig.Removed[i].Account
 		for _, p := range []*place{b.s, b.t} {
 			if p.index[name] != nil {
-				b.report(codeRemovedHere, name, p.name, "", name+" was said to be closed, and is on "+p.name)
+				b.report(codeRemovedHere, name, "", "", name+" was said to be closed, and is on "+p.name)
 				break
 			}
 		}
@@ -58,7 +58,7 @@ func (b *builder) newName(name string) string {
 // checkNew looks for accounts that the journey has not seen from its beginning:
 // renamed ones, and those that were created since.
 func (b *builder) checkNew(a *account) {
-	if a.found != sideSource || a.s == nil || b.past.began.IsZero() {
+	if !b.goesOut(a) || b.past.began.IsZero() {
 		return
 	}
 	if a.s.ID != "" && b.surveyed() {
@@ -75,7 +75,7 @@ func (b *builder) checkNew(a *account) {
 	switch created := a.s.Created; {
 	case created.After(b.past.began):
 		b.report(codeCreated, a.name, "", "", "created on "+created.UTC().Format("2006-01-02 15:04 MST")+", after the migration had begun")
-	case created.IsZero() && len(b.past.named) > 0:
+	case created.IsZero() && a.s.ID != "" && len(b.past.named) > 0: // else nobody would have remembered it
 		b.report(codeCreated, a.name, "", "", "it was not there when the migration was last applied")
 	}
 }

@@ -103,10 +103,13 @@ func Decode(data []byte) (*Plan, error) {
 	if err := dec.Decode(&p); err != nil {
 		return nil, fmt.Errorf("read plan: %w (%v)", ErrTampered, err)
 	}
+	if p.Digest != digestOf(body) {
+		return nil, fmt.Errorf("read plan: %w", ErrTampered)
+	}
 	if err := p.bytes(); err != nil {
 		return nil, fmt.Errorf("read plan: %w (%v)", ErrTampered, err)
 	}
-	if p.Digest != digestOf(body) || string(tail) != string(appendTail(nil, &p, p.Digest))+"\n" {
+	if string(tail) != string(appendTail(nil, &p, p.Digest))+"\n" {
 		return nil, fmt.Errorf("read plan: %w", ErrTampered)
 	}
 	if err := p.sound(); err != nil {

@@ -38,7 +38,7 @@ type builder struct {
 	torn            []string // renamed while a server holds a record of the old name
 	waivers         waivers
 	trial           *place                       // where databases are tried; nil: nowhere, or not now
-	periods         map[string]time.Duration     // of schedules
+	rhythms         map[string]*rhythm           // of schedules
 	configApprovals map[string][]schema.Approval // by gate
 	unnamed         []string                     // on the source, named by nothing
 	dropped         []string                     // moved to transit by this migration, named by nothing any more

@@ -15,11 +15,11 @@ const (
 )
 
 var contentKinds = []FindingKind{
-	{Code: codeLinks, Title: "symbolic links lead out of the account", Severity: schema.Warning, Certainty: observed, Checks: []string{"C04", "C43"}, Waivable: true,
+	{Code: codeLinks, Title: "symbolic links lead out of the account", Severity: schema.Warning, Certainty: observed, Waivable: true, Drifts: true,
 		Doc: "The link is copied as it is written, what it leads to is not: it may be missing on the target, or be something else. " +
 			"Nothing is lost by moving, so that this is no blocker; a site that reads through such a link breaks, and its probes tell.",
 		Remedy: "Put what is needed into the account's home, or make sure that the target has it in the same place."},
-	{Code: codeMentions, Title: "files name the server", Severity: schema.Warning, Certainty: documented, Source: source2017, Checks: []string{"C27"}, Waivable: true,
+	{Code: codeMentions, Title: "files name the server", Severity: schema.Warning, Certainty: documented, Source: source2017, Checks: []string{"C27"}, Waivable: true, Drifts: true,
 		Doc: "A file that looks like settings holds a host name or an address that is the server's own. It does not change when the account moves: " +
 			"programs go on talking to the server that they have left, which redirects, then is reinstalled. The evidence names file and line.",
 		Remedy: "Write a name that follows the account (its own domain, or localhost) instead."},

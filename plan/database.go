@@ -9,7 +9,7 @@ import (
 
 // checkEngines looks at the databases of an account on the source.
 func (b *builder) checkEngines(a *account) {
-	if a.found != sideSource || a.s == nil {
+	if !b.goesOut(a) {
 		return
 	}
 	for _, d := range a.s.Databases {

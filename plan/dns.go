@@ -18,7 +18,7 @@ const (
 // checkDNS looks at what the names of an account point to, and says which of
 // them are out of reach while addresses are rerouted.
 func (b *builder) checkDNS(a *account) {
-	if a.live == nil || a.found != sideSource && a.found != sideTransit || b.reinstalled && a.found != sideTransit {
+	if !b.leaves(a) && !(a.live != nil && (a.found == sideTransit || a.found == sideToTransit)) {
 		return
 	}
 	b.checkReroute(a)
@@ -48,13 +48,13 @@ func (b *builder) checkDNS(a *account) {
 	} else if b.dnsAction("external-address") == "keep" {
 		say(codeDNSKept, r.external, "is on external DNS and keeps its records", "are on external DNS and keep their records")
 	}
-	if b.dnsAction("own-address") == "report" && a.found == sideSource {
+	if b.dnsAction("own-address") == "report" && b.goesOut(a) {
 		say(codeDNSOwn, r.own, "on the provider's DNS has addresses of "+b.s.name, "on the provider's DNS have addresses of "+b.s.name)
 	}
 	say(codeDNSServer, r.named, "has a record that names the server itself", "have records that name the server itself")
 	say(codeDNSCAA, r.caa, "restricts who may issue its certificates", "restrict who may issue their certificates")
 	say(codeMXMissing, r.noMX, "has mailboxes here and no MX record", "have mailboxes here and no MX record")
-	if a.found == sideSource {
+	if b.goesOut(a) {
 		say(codeSPF, r.spf, "has an SPF record with an address of "+b.s.name, "have SPF records with an address of "+b.s.name)
 		b.checkMX(a)
 	}
@@ -235,14 +235,14 @@ func (b *builder) spfOfSource(txt string) bool {
 		if kind != "ip4" && kind != "ip6" {
 			continue
 		}
-		source = source || slices.ContainsFunc(from, func(s string) bool { return within(value, s) })
-		transit = transit || slices.ContainsFunc(to, func(s string) bool { return within(value, s) })
+		source = source || slices.ContainsFunc(from, func(s string) bool { return inNetwork(value, s) })
+		transit = transit || slices.ContainsFunc(to, func(s string) bool { return inNetwork(value, s) })
 	}
 	return source && !transit
 }
 
-// within says whether an address is in a network, or is the address itself.
-func within(network, s string) bool {
+// inNetwork says whether an address is in a network, or is the address itself.
+func inNetwork(network, s string) bool {
 	a, err := netip.ParseAddr(s)
 	if err != nil {
 		return false

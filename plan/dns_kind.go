@@ -23,10 +23,10 @@ var dnsKinds = []FindingKind{
 	{Code: codeDNSLookup, Title: "names could not be looked up", Severity: schema.Warning, Certainty: observed, Checks: []string{"C30"}, Waivable: true, Drifts: true,
 		Doc:    "The resolver gave no answer, or an error: what these names point to is not known, and none of the checks of DNS was made for them.",
 		Remedy: "Plan again later; if it stays, look at the `dns` block and at the zone's name servers."},
-	{Code: codeDNSMissing, Title: "names of the account do not exist in DNS", Severity: schema.Warning, Certainty: observed, Checks: []string{"C30"}, Waivable: true,
+	{Code: codeDNSMissing, Title: "names of the account do not exist in DNS", Severity: schema.Warning, Certainty: observed, Checks: []string{"C30"}, Waivable: true, Drifts: true,
 		Doc:    "The account answers for these names, and DNS does not know them, or has no address for them: nobody can reach them, before or after the move.",
 		Remedy: "Remove the names from the account, or ask whoever keeps the zone."},
-	{Code: codeDNSOther, Title: "names of the account point to somewhere else", Severity: schema.Warning, Certainty: observed, Checks: []string{"C30"}, Waivable: true,
+	{Code: codeDNSOther, Title: "names of the account point to somewhere else", Severity: schema.Warning, Certainty: observed, Checks: []string{"C30"}, Waivable: true, Drifts: true,
 		Doc: "Their addresses are neither the source's nor the transit server's. A proxy or a content network in front of the site is one reason; " +
 			"then that service has to reach the account wherever it is. Or the site has moved away long ago.",
 		Remedy: "If a proxy is in front, look at which address it asks. Else remove the names from the account."},

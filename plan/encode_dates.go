@@ -91,7 +91,7 @@ func maybeNumber(b []byte, key string, n int64) []byte {
 	return strconv.AppendInt(append(b, key...), n, 10)
 }
 
-// bytes restores what is not text in the dates.
+// bytes restores what is not text in the dates, but for their findings.
 func (d *Dates) bytes(r *restorer) {
 	r.all(&d.FromHand)
 	for i := range d.Timetable {
@@ -103,9 +103,5 @@ func (d *Dates) bytes(r *restorer) {
 	}
 	if d.Cost != nil {
 		r.all(&d.Cost.Currency, &d.Cost.Why)
-	}
-	for i := range d.Findings {
-		f := &d.Findings[i]
-		r.all(&f.Code, &f.Severity, &f.Account, &f.Server, &f.Object, &f.Summary, &f.Remedy, &f.Source, &f.Certainty)
 	}
 }

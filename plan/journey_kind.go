@@ -20,7 +20,7 @@ var journeyKinds = []FindingKind{
 	{Code: codeClosed, Title: "an account takes part in a journey that was closed", Severity: schema.Warning, Certainty: observed,
 		Doc:    "The journey was finished and the transit copies were released; nothing moves any more.",
 		Remedy: "Write a new migration, with another name, for accounts that still have to move."},
-	{Code: codeResidue, Title: "something on the source belongs to no account and has no rule", Severity: schema.Warning, Certainty: observed, Checks: []string{"C36", "C38"},
+	{Code: codeResidue, Title: "something on the source belongs to no account and has no rule", Severity: schema.Warning, Certainty: observed, Checks: []string{"C26", "C36", "C38"},
 		Doc: "A file, a directory or a program that is no account's: server-wide settings, the crontab of an administrator, a monitoring agent. " +
 			"The reinstallation would delete it; from the reinstall barrier on this is a blocker. No waiver lets it pass: write down what becomes of it.",
 		Remedy: "Write a `residue` block for it: carry, archive or discard."},
@@ -47,6 +47,6 @@ var journeyKinds = []FindingKind{
 		Doc:    "The process allows it for some days from the account's own migration.",
 		Remedy: "Mend the account where it is."},
 	{Code: codeRollbackAway, Title: "an account to be rolled back is not on transit", Severity: schema.Blocker, Certainty: observed,
-		Doc:    "Only what is on transit can go back.",
+		Doc:    "Only what is on transit can go back. The name may be wrong, or the account went back already or never left.",
 		Remedy: "Correct the name; `stopover status` says where each account is."},
 }

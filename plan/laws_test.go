@@ -211,7 +211,8 @@ func lawSource(t failer, p *Plan) {
 // accepted or laid out to be.
 func lawNoReturn(t failer, in Input, p *Plan) {
 	t.Helper()
-	reinstalled := in.Inventory.Servers[in.Config.Migration.Source] != nil && !in.Inventory.Servers[in.Config.Migration.Source].Known
+	source := in.Inventory.Servers[in.Config.Migration.Source] // one that is not there says nothing of itself
+	reinstalled := source != nil && source.Presence == schema.Present && !source.Known
 	for _, s := range p.Steps {
 		if s.Phase != schema.PhaseReinstall {
 			continue

@@ -31,7 +31,22 @@ func (b *builder) checkLinks(a *account) {
 // leaves says whether an account has a move before it, out or home, so that
 // what is inside of it is worth looking at.
 func (b *builder) leaves(a *account) bool {
-	return a.live != nil && (a.found == sideSource || a.found == sideTransit && !b.proc.OneWay())
+	switch a.found {
+	case sideSource:
+		return a.live != nil
+	case sideTransit, sideToTransit:
+		return a.live != nil && !b.proc.OneWay()
+	case sideToSource:
+		return a.live != nil && !b.reinstalled
+	}
+	return false
+}
+
+// goesOut says whether an account on the source has the move to transit before
+// it. One that goes back in this plan does not: what transit lacks is nothing to
+// it, and would be news to a plan that was made before it came back.
+func (b *builder) goesOut(a *account) bool {
+	return !b.back && a.s != nil && (a.found == sideSource || a.found == sideToSource && !b.reinstalled)
 }
 
 // checkMentions looks for files that name the server that the account is on.

@@ -47,16 +47,18 @@ func (b *builder) follow() {
 	next := map[string]string{}
 	for i := range b.mig.Moved {
 		m := &b.mig.Moved[i]
-		if m.From != m.To && next[m.From] == "" && b.mayFollow(m) {
+		if m.From != m.To && next[m.From] == "" {
 			next[m.From] = m.To
+		}
+	}
+	for i := range b.mig.Moved {
+		if m := &b.mig.Moved[i]; next[m.From] == m.To && !b.mayFollow(m.From, lastOf(next, m.To)) {
+			delete(next, m.From)
 		}
 	}
 	b.renamed = renames{to: map[string]string{}, from: map[string][]string{}, next: next}
 	for old, to := range next {
-		for n := 0; next[to] != "" && n < len(next); n++ { // a chain; a circle ends somewhere
-			to = next[to]
-		}
-		if to != old {
+		if to = lastOf(next, to); to != old {
 			b.renamed.to[old] = to
 			b.renamed.from[to] = append(b.renamed.from[to], old)
 		}
@@ -74,25 +76,33 @@ func (b *builder) follow() {
 	b.configApprovals = approvals
 }
 
+// lastOf is the end of a chain of names; a circle ends somewhere.
+func lastOf(next map[string]string, name string) string {
+	for n := 0; next[name] != "" && n < len(next); n++ {
+		name = next[name]
+	}
+	return name
+}
+
 // mayFollow refuses what would tear an account apart: a record under the old
 // name stays where it is.
-func (b *builder) mayFollow(m *schema.Moved) bool {
-	newName := b.s.index[m.To] != nil || b.t.index[m.To] != nil
+func (b *builder) mayFollow(from, to string) bool {
+	newName := b.s.index[to] != nil || b.t.index[to] != nil
 	for _, p := range []*place{b.s, b.t} {
-		f := p.index[m.From]
+		f := p.index[from]
 		switch {
 		case f == nil:
 		case newName && b.holds(f.Owner):
-			b.torn = append(b.torn, m.To)
-			b.report(codeMovedRecord, m.To, p.name, m.From, p.name+" has a record of it under its old name "+m.From)
+			b.torn = append(b.torn, to)
+			b.report(codeMovedRecord, to, "", from, p.name+" has a record of it under its old name "+from)
 			return false
 		default:
-			b.report(codeMovedStill, m.From, p.name, m.To, m.From+" is still on "+p.name+"; what is remembered of it is not "+m.To+"'s")
+			b.report(codeMovedStill, from, "", to, from+" is still on "+p.name+"; what is remembered of it is not "+to+"'s")
 			return false
 		}
 	}
 	if !newName && b.surveyed() {
-		b.report(codeMovedUnused, m.To, "", m.From, m.To+", which was "+m.From+", is on no server")
+		b.report(codeMovedUnused, to, "", from, to+", which was "+from+", is on no server")
 		return false
 	}
 	return true

@@ -39,7 +39,7 @@ func parseServerMore(t *testing.T, s *schema.FoundServer, key, value string) {
 		s.HostKeys = list
 	case "engines":
 		for _, r := range runtimes(value) {
-			s.Engines = append(s.Engines, schema.EngineOffer{Name: r.Name, Version: r.Version})
+			s.Engines = append(s.Engines, schema.EngineOffer(r))
 		}
 	default:
 		t.Fatalf("server: %s=%s", key, value)

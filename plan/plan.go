@@ -242,7 +242,7 @@ type Appointment struct {
 	After    time.Duration `json:"after,omitempty"` // begins so long after the hand-over
 	Relative bool          `json:"relative,omitempty"`
 	Earliest bool          `json:"earliest,omitempty"` // not before Begins: something comes before it of which nobody knows how long it takes
-	Takes    time.Duration `json:"takes"`
+	Takes    time.Duration `json:"takes"`              // of a cutover without the warm pass, which is over when it begins
 	Downtime time.Duration `json:"downtime,omitempty"`
 	Window   string        `json:"window,omitempty"` // it begins in this one; "working" for working hours
 	Waited   string        `json:"waited,omitempty"` // what it waited for longest, for people

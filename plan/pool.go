@@ -9,24 +9,27 @@ import (
 // move is one cutover of the timetable, with the warm pass before it.
 type move struct {
 	a     *account
-	what  string // for people
-	need  time.Duration
-	takes time.Duration
+	what  string        // for people
+	need  time.Duration // for which its windows have to stay open from the cut on
+	warm  time.Duration // before the cut, outside of windows
 	cut   time.Duration
 	open  *opens
 	after []*account // crossings of this pool that it waits for
 
 	ready  time.Time // what it comes after is done
 	room   time.Time // since then one account more could have been worked on
-	begins time.Time
+	begins time.Time // its warm pass
 	window Opening
 	placed bool
 }
 
+// takes is how long one more account cannot be worked on.
+func (m *move) takes() time.Duration { return m.warm + m.cut }
+
 // pool places moves one after the other, or as many at once as the phase
 // allows, as apply does: whenever there is room, the first in the list begins
-// that is ready and whose windows stay open for long enough. What is closed
-// does not hold up the others.
+// that is ready and whose windows are open, and stay open for long enough, when
+// its warm pass is over. What is closed does not hold up the others.
 type pool struct {
 	moves  []*move
 	slots  int
@@ -106,7 +109,7 @@ func (p *pool) admit(i int) {
 	m := p.moves[i]
 	m.ready = p.now
 	q := p.queue[m.open]
-	q.set(p.seat[i], m.need)
+	q.set(p.seat[i], m.warm+m.need)
 	q.wake = time.Time{}
 }
 
@@ -116,7 +119,7 @@ func (p *pool) fill() {
 		best := -1
 		var open Opening
 		for _, q := range p.queues {
-			if i, o := q.first(p.now); i >= 0 && (best < 0 || i < best) {
+			if i, o := q.first(p.moves, p.now); i >= 0 && (best < 0 || i < best) {
 				best, open = i, o
 			}
 		}
@@ -124,9 +127,12 @@ func (p *pool) fill() {
 			return
 		}
 		m := p.moves[best]
+		if m.open.windows != nil || m.open.hours != nil {
+			open, _ = m.open.next(p.now, 0) // which of its windows it is
+		}
 		m.placed, m.begins, m.room, m.window = true, p.now, p.free, open
 		p.queue[m.open].set(p.seat[best], notReady)
-		heap.Push(&p.busy, run{p.now.Add(m.takes), best})
+		heap.Push(&p.busy, run{p.now.Add(m.takes()), best})
 	}
 }
 
@@ -156,6 +162,7 @@ type queue struct {
 	moves []int
 	tree  []time.Duration
 	wake  time.Time // before that, none of them can begin
+	shuts time.Time // the opening that was found last lasts until then
 }
 
 func (q *queue) build() {
@@ -179,32 +186,51 @@ func (q *queue) set(seat int, need time.Duration) {
 	}
 }
 
-// first is the first move that may begin now; -1: none. Those for which nothing
-// ever opens are given up.
-func (q *queue) first(now time.Time) (int, Opening) {
-	if q.least() != notReady && !q.wake.After(now) {
-		o, ok := q.open.next(now, q.least())
+// first is the first move that may begin now; -1: none. One for which nothing
+// ever opens is given up.
+func (q *queue) first(all []*move, now time.Time) (int, Opening) {
+	for q.least() != notReady && !q.wake.After(now) {
+		o, ok := Opening{Begins: now, Closes: q.shuts}, true
+		if q.least() > q.shuts.Sub(now) {
+			o, ok = q.open.next(now, q.least())
+		}
+		if ok && !o.Begins.After(now) {
+			q.shuts = o.Closes
+			room := notReady - 1
+			if !o.Closes.IsZero() {
+				room = o.Closes.Sub(now)
+			}
+			return q.moves[q.fits(room)], o
+		}
+		seat := q.fits(notReady - 1)
+		m := all[q.moves[seat]] // its warm pass may end when a window opens
+		early, later := q.open.next(now.Add(m.warm), m.need)
 		switch {
-		case !ok:
-			q.build()
-			return -1, Opening{}
-		case o.Begins.After(now):
+		case later && !early.Begins.After(now.Add(m.warm)):
+			return q.moves[seat], early
+		case !later && !ok:
+			q.set(seat, notReady)
+		case !later:
 			q.wake = o.Begins
-			return -1, Opening{}
-		}
-		room := notReady - 1
-		if !o.Closes.IsZero() {
-			room = o.Closes.Sub(now)
-		}
-		i := 1
-		for i < len(q.tree)/2 {
-			if i *= 2; q.tree[i] > room {
-				i++
+		default:
+			q.wake = early.Begins.Add(-m.warm)
+			if ok && o.Begins.Before(q.wake) {
+				q.wake = o.Begins
 			}
 		}
-		return q.moves[i-len(q.tree)/2], o
 	}
 	return -1, Opening{}
+}
+
+// fits is the seat of the first move that needs no more than that; there is one.
+func (q *queue) fits(room time.Duration) int {
+	i := 1
+	for i < len(q.tree)/2 {
+		if i *= 2; q.tree[i] > room {
+			i++
+		}
+	}
+	return i - len(q.tree)/2
 }
 
 // run is a move that goes on.

@@ -49,7 +49,81 @@ func drawAccount(t *rapid.T, name string) *schema.FoundAccount {
 	if rapid.Bool().Draw(t, "runtime") {
 		a.Runtimes = []schema.RuntimeUse{{Name: "php", Version: rapid.SampledFrom([]string{"8.2", "8.3", "8.3.1"}).Draw(t, "php"), By: "site"}}
 	}
+	drawContent(t, a)
 	return a
+}
+
+// drawContent adds what checks look at and what stops nothing.
+func drawContent(t *rapid.T, a *schema.FoundAccount) {
+	if rapid.Bool().Draw(t, "plain") {
+		return
+	}
+	hostile := rapid.SampledFrom([]string{"/srv/x", "../..", "new\nline", "\xff\xfe", "\x1b[31m", "\u2028", strings.Repeat("long", 300)})
+	a.ID = "id-of-" + a.Name
+	a.Quota = rapid.SampledFrom([]int64{0, 1, 1 << 30, 1<<63 - 1}).Draw(t, "quota")
+	a.Links = []schema.Link{{Path: "l", Target: hostile.Draw(t, "link")}}
+	a.Truncated = rapid.SampledFrom([][]string{nil, {"links"}, {"mentions"}}).Draw(t, "truncated")
+	for i := range rapid.IntRange(0, 30).Draw(t, "mentions") {
+		a.Mentions = append(a.Mentions, schema.Mention{Path: hostile.Draw(t, "path"), Line: i, What: rapid.SampledFrom([]string{"client", "192.0.2.10"}).Draw(t, "what")})
+	}
+	a.Tasks = []schema.Task{{Name: "t", Schedule: rapid.SampledFrom([]string{"* * * * *", "@every 1s", "@reboot", "0 0 31 2 *", "nonsense", "\xff", "@every 1000000h"}).Draw(t, "schedule")}}
+	a.Sites = []schema.Site{{Domain: hostile.Draw(t, "domain"), Owner: rapid.SampledFrom([]string{"", "home", "0", "nobody"}).Draw(t, "owner")}}
+	a.Certificates = []schema.Certificate{{Names: []string{"www.example.org", hostile.Draw(t, "name")}, Expires: simStart.Add(time.Duration(rapid.IntRange(-100, 1000).Draw(t, "expires")) * time.Hour),
+		Renewed: rapid.SampledFrom([]string{"", "provider", "account", "nobody"}).Draw(t, "renewed")}}
+	a.Backups = rapid.Bool().Draw(t, "backups")
+	if a.Domains != nil {
+		a.Domains[0].DNS = rapid.SampledFrom([]string{"", dnsExternal, dnsProvider}).Draw(t, "dns")
+	}
+}
+
+// drawDNS says something of the one domain that accounts have.
+func drawDNS(t *rapid.T, w *world) {
+	if rapid.Bool().Draw(t, "no dns") {
+		return
+	}
+	n := schema.FoundName{Name: "www.example.org", Managed: rapid.SampledFrom([]string{"provider", "external", "unknown"}).Draw(t, "managed")}
+	n.Error = rapid.SampledFrom([]string{"", "", "timeout \x1b"}).Draw(t, "dns error")
+	n.Missing = rapid.Bool().Draw(t, "missing")
+	for range rapid.IntRange(0, 5).Draw(t, "records") {
+		n.Records = append(n.Records, schema.DNSRecord{Type: rapid.SampledFrom([]string{"A", "AAAA", "CNAME", "MX", "TXT", "CAA", "NS"}).Draw(t, "type"),
+			Value: rapid.SampledFrom([]string{"192.0.2.10", "192.0.2.20", "::1", "client.example.net", "v=spf1 ip4:192.0.2.0/24 ip6:::/0 ip4:x", "\xff"}).Draw(t, "value"),
+			Pref:  rapid.SampledFrom([]uint16{0, 5, 10}).Draw(t, "pref")})
+	}
+	w.dns = &schema.FoundDNS{Resolver: "test", Names: []schema.FoundName{n}}
+	w.s.Names = []string{"client.example.net"}
+}
+
+// drawTrial adds a trial server, which may be anything but useful.
+func drawTrial(t *rapid.T, w *world) {
+	if rapid.Bool().Draw(t, "no trial") {
+		return
+	}
+	w.cfg.Migration.Trial = "trial"
+	w.cfg.Servers = append(w.cfg.Servers, schema.Server{Name: "trial"})
+	w.x = &schema.FoundServer{Name: "trial", Presence: drawPresence(t), Machine: "machine-x", Can: allCan(), Engines: []schema.EngineOffer{{Name: "sqlite", Version: "3.50"}}}
+	drawCannot(t, w.x, schema.CanTry)
+}
+
+// drawOwnRules adds waivers, renames, closed accounts and findings of own checks.
+func drawOwnRules(t *rapid.T, w *world) {
+	m := &w.cfg.Migration
+	m.Timezone = rapid.SampledFrom([]string{"", "Europe/Paris", "No/Where"}).Draw(t, "timezone")
+	codes := []string{codeOwnerMissing, codeRuntime, codeLinks, codeBackup, codeCertificate, "check:x", "policy:y", "fenced", "typo", codeRecordBlocked, codeTwice}
+	for range rapid.IntRange(0, 4).Draw(t, "waivers") {
+		m.Waivers = append(m.Waivers, schema.Waiver{Code: rapid.SampledFrom(codes).Draw(t, "code"), By: "ann", Reason: "r",
+			Accounts: rapid.SampledFrom([][]string{nil, {"*"}, {"a*"}}).Draw(t, "waived"), Expires: rapid.SampledFrom([]string{"2026-11-01", "2026-11-02", "2099-01-01", "never"}).Draw(t, "day")})
+	}
+	names := rapid.SampledFrom([]string{"home", "0", "a", "..", "ghost", "x]"})
+	for range rapid.IntRange(0, 3).Draw(t, "moved") {
+		m.Moved = append(m.Moved, schema.Moved{From: names.Draw(t, "from"), To: names.Draw(t, "to")})
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "removed") {
+		m.Removed = append(m.Removed, schema.Removed{Account: names.Draw(t, "removed name")})
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "checked") {
+		w.checked = append(w.checked, schema.Finding{Code: "check:x", Severity: rapid.SampledFrom([]string{schema.Blocker, schema.Warning}).Draw(t, "severity"),
+			Account: rapid.SampledFrom([]string{"", "home", "a", "ghost"}).Draw(t, "checked account"), Summary: "own"})
+	}
 }
 
 // drawWorld is a world at the beginning of a journey that can be finished.
@@ -77,6 +151,8 @@ func drawWorld(t *rapid.T, processes []schema.Process) *world {
 		w.cfg.Servers[0].Serves, w.s.Addresses, w.s.Listening = nil, nil, nil
 	}
 	drawRest(t, w, m)
+	drawDNS(t, w)
+	drawTrial(t, w)
 	return w
 }
 
@@ -327,6 +403,7 @@ func TestAnyWorld(t *testing.T) {
 			w.t.FreeBytes, w.t.FreeInodes = 1<<30, 5000
 		}
 		drawRecords(rt, w)
+		drawOwnRules(rt, w)
 		drawPast(rt, w)
 		if rapid.Bool().Draw(rt, "unnamed") {
 			w.cfg.Migration.Patterns = []schema.AccountsPattern{{Include: []string{"*a*", "h?me"}, DowntimeBudget: time.Second}}

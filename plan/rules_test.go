@@ -69,9 +69,9 @@ func TestRulesPage(t *testing.T) {
 // findingsTable is the registry as a table.
 func findingsTable() string {
 	var out strings.Builder
-	out.WriteString("| code | severity | what is wrong | why it matters | what to do |\n|---|---|---|---|---|\n")
+	out.WriteString("| code | severity | what is wrong | checks |\n|---|---|---|---|\n")
 	for _, k := range FindingKinds() {
-		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s |\n", k.Code, k.Severity, k.Title, k.Doc, k.Remedy)
+		fmt.Fprintf(&out, "| [%s](findings.md#%s) | %s | %s | %s |\n", k.Code, k.Code, k.Severity, k.Title, strings.Join(k.Checks, ", "))
 	}
 	return out.String()
 }

@@ -166,7 +166,7 @@ func runtimeNames(list []schema.Runtime) string {
 
 // checkRuntimes looks at what an account on the source runs on.
 func (b *builder) checkRuntimes(a *account) {
-	if a.found != sideSource || a.s == nil {
+	if !b.goesOut(a) {
 		return
 	}
 	for _, u := range a.s.Runtimes {

@@ -31,7 +31,7 @@ var serverKinds = []FindingKind{
 		Doc: "The source was sealed and does not answer: that is what a reinstallation looks like from outside. It takes hours. " +
 			"The transit server answers for the accounts meanwhile.",
 		Remedy: "Wait until it answers again, and plan again."},
-	{Code: codeMachine, Title: "the source is another machine than at the beginning", Severity: schema.Blocker, Certainty: observed, Source: sourceProtocol,
+	{Code: codeMachine, Title: "the source is another machine than at the beginning", Severity: schema.Blocker, Certainty: observed, Source: sourceProtocol, Checks: []string{"C01"},
 		Doc: "The machine identity differs from the one at the first claim, yet the server says that it was known since the beginning, " +
 			"or nobody remembers it at all: a clone, an image that was restored, or another server under the same address. " +
 			"Its records may be old copies, so that none of them is believed.",
@@ -48,7 +48,7 @@ var serverKinds = []FindingKind{
 		Doc: "Owning records and copying cannot be done by hand: they are what keeps an account in one place. " +
 			"The server's provider says why it cannot.",
 		Remedy: "Use a provider that can, or mend what it names."},
-	{Code: codeCannotGate, Title: "a server cannot do this by itself", Severity: schema.Info, Certainty: observed,
+	{Code: codeCannotGate, Title: "a server cannot do this by itself", Severity: schema.Info, Certainty: observed, Checks: []string{"C54"},
 		Doc: "The server's provider has no way to do a step. The step becomes a gate: somebody does it, and Stopover notices or is told. " +
 			"Nothing is wrong, but somebody has to be there."},
 	{Code: codeFactsNotKept, Title: "a server keeps no facts", Severity: schema.Warning, Certainty: observed, Waivable: true,
@@ -58,7 +58,7 @@ var serverKinds = []FindingKind{
 	{Code: codeShared, Title: "other accounts live on the transit server", Severity: schema.Warning, Certainty: observed, Waivable: true,
 		Doc:    "They are not touched. The transit server is not given away at the end, only the copies of this migration go.",
 		Remedy: "Make sure that the server may be shared."},
-	{Code: codeOutgoing, Title: "connections come from another address after the move", Severity: schema.Info, Certainty: documented, Source: sourceRanges, Checks: []string{"C28"}, Waivable: true,
+	{Code: codeOutgoing, Title: "connections come from another address after the move", Severity: schema.Info, Certainty: documented, Source: sourceRanges, Checks: []string{"C28", "C41"}, Waivable: true,
 		Doc: "Connections that programs open to the outside come from the transit server's own addresses once an account has moved. " +
 			"Whoever lets the source in by its address (a payment service, a partner's database, LDAP) refuses the transit server.",
 		Remedy: "Ask those who allow the source by address to allow the transit server as well, and the source again later."},

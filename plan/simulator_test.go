@@ -18,6 +18,9 @@ import (
 type world struct {
 	cfg       *schema.Config
 	s, t      *schema.FoundServer
+	x         *schema.FoundServer // trial server; nil: none
+	dns       *schema.FoundDNS
+	checked   []schema.Finding
 	facts     []schema.Fact
 	timings   []Timing
 	confirmed string
@@ -29,8 +32,11 @@ type world struct {
 var simStart = time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)
 
 func (w *world) input() Input {
-	in := Input{Config: w.cfg, Inventory: &schema.Inventory{Servers: map[string]*schema.FoundServer{w.s.Name: w.s, w.t.Name: w.t}},
-		Past: Past{Facts: w.facts, Timings: w.timings}, Goal: w.goal, Confirmed: w.confirmed, Now: w.now}
+	in := Input{Config: w.cfg, Inventory: &schema.Inventory{Servers: map[string]*schema.FoundServer{w.s.Name: w.s, w.t.Name: w.t}, DNS: w.dns},
+		Checked: w.checked, Past: Past{Facts: w.facts, Timings: w.timings}, Goal: w.goal, Confirmed: w.confirmed, Now: w.now}
+	if w.x != nil {
+		in.Inventory.Servers[w.x.Name] = w.x
+	}
 	var raw bytes.Buffer // what was planned must not see what is simulated later
 	if err := gob.NewEncoder(&raw).Encode(in); err != nil {
 		panic(err)
@@ -56,6 +62,11 @@ func (w *world) claim() {
 	w.remember(schema.FactMigration, schema.FactMigration, "", schema.MigrationFact{ID: "id-1", Name: w.cfg.Migration.Name})
 	if w.s.Known {
 		w.remember(MachineID(w.s.Name), schema.FactMachine, "", schema.MachineFact{Machine: w.s.Machine})
+	}
+	if w.s.Known {
+		for _, a := range w.s.Accounts {
+			w.remember(NamedID(a.Name), schema.FactNamed, a.Name, schema.NamedFact{ID: a.ID, Created: a.Created})
+		}
 	}
 	for _, p := range []*schema.FoundServer{w.s, w.t} {
 		if p.Presence == schema.Present {
@@ -97,6 +108,8 @@ func (w *world) do(s *Step, half bool) error {
 		for _, p := range s.Objects {
 			w.remember(BaselineID(s.Account, p), schema.FactBaseline, s.Account, schema.BaselineFact{Probe: p, Status: 200})
 		}
+	case OpTrial:
+		return w.try(s)
 	case OpProbeReady:
 		w.remember(PreparedID(s.Account), schema.FactPrepared, s.Account, true)
 	case OpRemoveRuntime, OpRestoreRuntime:
@@ -119,6 +132,20 @@ func (w *world) do(s *Step, half bool) error {
 	default:
 		return w.doServer(s)
 	}
+	return nil
+}
+
+// try remembers what a trial server would say of the databases that a step names.
+func (w *world) try(s *Step) error {
+	f := schema.TrialFact{Server: w.x.Name, Engine: "sqlite", Version: w.x.Engines[0].Version}
+	for _, o := range s.Objects {
+		engine, name, _ := strings.Cut(o, "/")
+		if !slices.ContainsFunc(w.s.Account(s.Account).Databases, func(d schema.Database) bool { return d.Engine == engine && d.Name == name }) {
+			return fmt.Errorf("no database %s", o)
+		}
+		f.Databases = append(f.Databases, schema.TriedDatabase{Name: name, Engine: engine, Warnings: []string{"said something"}})
+	}
+	w.remember(TrialID(s.Account, w.x.Name, Tries(w.facts, s.Account, w.x.Name)+1), schema.FactTrial, s.Account, f)
 	return nil
 }
 
@@ -240,6 +267,7 @@ func (w *world) copyStep(s *Step, o, r *schema.FoundAccount) error {
 		r.Copied = append(r.Copied, schema.CopiedPart{Part: s.Part, Epoch: s.Epoch})
 	case OpPrepareCopy:
 		r.Files, r.Mail, r.Databases, r.Runtimes, r.Programs, r.Tasks = o.Files, o.Mail, o.Databases, o.Runtimes, o.Programs, o.Tasks
+		r.UID, r.ID, r.Quota, r.Sites, r.Links, r.Mentions, r.Certificates, r.Domains = o.UID, o.ID, o.Quota, o.Sites, o.Links, o.Mentions, o.Certificates, o.Domains
 		r.Owner.State, r.Owner.Epoch = schema.StatePrepared, s.Epoch+1
 	}
 	return nil

@@ -36,7 +36,7 @@ func (b *builder) checkSite(a *account, owner string, domains []string) {
 	case o == nil:
 		b.reportSeen(codeSiteOwner, a.name, "", owner, what+" is on a domain of "+owner+", which does not move", domains)
 	case a.waitsFor(b, o) || o.waitsFor(b, a):
-	case a.found == o.found:
+	case b.leaves(o):
 		b.reportSeen(codeSiteOrder, a.name, "", owner, what+" is on a domain of "+owner+": write after = ["+quoteHCL(owner)+"] in account "+a.name+
 			", so that it moves right after it", domains)
 	}

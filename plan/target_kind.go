@@ -19,7 +19,7 @@ var targetKinds = []FindingKind{
 	{Code: codeNameConflict, Title: "another account has this name on the target", Severity: schema.Blocker, Certainty: observed,
 		Doc:    "Nothing on a target is overwritten but the inactive copy that this migration holds by record, and this account is somebody else's.",
 		Remedy: "Rename one of the two, or use another transit server."},
-	{Code: codeUID, Title: "another account has this user id on the target", Severity: schema.Blocker, Certainty: observed,
+	{Code: codeUID, Title: "another account has this user id on the target", Severity: schema.Blocker, Certainty: observed, Checks: []string{"C43"},
 		Doc: "Files and programs of the two accounts would belong to one user of the system: each could read, and stop, what is the other's. " +
 			"Where the server gives an account another user id by itself, this is no finding: it is listed as altered.",
 		Remedy: "Give one of the two accounts another user id, or use another transit server."},

@@ -8,15 +8,6 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// cutLeft is how long an account is still down for at once; 0 when it has no
-// cutover before it.
-func (b *builder) cutLeft(a *account) time.Duration {
-	if !b.leaves(a) {
-		return 0
-	}
-	return a.cut
-}
-
 // checkTasks looks for tasks that are certain to be due within a cutover, and
 // for those that only a reboot would start.
 func (b *builder) checkTasks(a *account) {
@@ -24,13 +15,14 @@ func (b *builder) checkTasks(a *account) {
 		return
 	}
 	var due, boot []string
+	cut := a.cut
 	for _, t := range a.live.Tasks {
 		text := t.Name + " (" + t.Schedule + ")"
 		if strings.HasPrefix(strings.TrimSpace(t.Schedule), "@reboot") {
 			boot = append(boot, text)
 			continue
 		}
-		if p := b.period(t.Schedule); p > 0 && p <= b.cutLeft(a) {
+		if cut > 0 && b.rhythm(t.Schedule).meets(cut) {
 			due = append(due, text)
 		}
 	}
@@ -51,45 +43,67 @@ func runsRun(n int) string {
 	return "run"
 }
 
-// firings is how many of a task's times are looked at for its period.
-const firings = 64
+const (
+	// firings is how many of a task's times are looked at: two days of every
+	// minute, and the step to the next.
+	firings = 2*24*60 + 2
+	// longestSchedule is in bytes; nothing that a person has written is longer.
+	longestSchedule = 1000
+)
 
-// periodFrom is where looking begins: the first Monday of a year, at midnight.
-var periodFrom = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+// rhythmFrom is where looking begins: a Friday at midnight, so that the weekend
+// comes soon.
+var rhythmFrom = time.Date(2001, 1, 5, 0, 0, 0, 0, time.UTC)
 
-// period is the longest time between two of a schedule's firings among the
-// first ones: a cut that is as long meets one of them whenever it begins. Zero
-// if the schedule cannot be read, or never fires.
-func (b *builder) period(schedule string) time.Duration {
-	if d, ok := b.periods[schedule]; ok {
-		return d
-	}
-	if b.periods == nil {
-		b.periods = map[string]time.Duration{}
-	}
-	d := periodOf(schedule)
-	b.periods[schedule] = d
-	return d
+// rhythm is how often a schedule fires, as far as it was looked at.
+type rhythm struct {
+	schedule cron.Schedule // nil: it cannot be read, or never fires
+	at       time.Time
+	n        int
+	longest  time.Duration // between two firings
 }
 
-func periodOf(schedule string) time.Duration {
-	const most = 1000 // bytes; nothing that a person has written is longer
-	if len(schedule) > most {
-		return 0
+// rhythm is that of a schedule; accounts share many of them.
+func (b *builder) rhythm(schedule string) *rhythm {
+	r := b.rhythms[schedule]
+	if r == nil {
+		if b.rhythms == nil {
+			b.rhythms = map[string]*rhythm{}
+		}
+		r = newRhythm(schedule)
+		b.rhythms[schedule] = r
+	}
+	return r
+}
+
+func newRhythm(schedule string) *rhythm {
+	if len(schedule) > longestSchedule {
+		return &rhythm{}
 	}
 	s, err := cron.ParseStandard(schedule)
 	if err != nil {
-		return 0
+		return &rhythm{}
 	}
-	at := s.Next(periodFrom)
-	var longest time.Duration
-	for range firings {
-		next := s.Next(at)
-		if at.IsZero() || next.IsZero() {
-			return 0
+	at := s.Next(rhythmFrom)
+	if at.IsZero() {
+		return &rhythm{}
+	}
+	return &rhythm{schedule: s, at: at}
+}
+
+// meets says whether each stretch of time that is as long meets a firing,
+// whenever it begins. It looks no further than to the first gap that is longer.
+func (r *rhythm) meets(d time.Duration) bool {
+	if r.schedule == nil {
+		return false
+	}
+	for ; r.longest <= d && r.n < firings; r.n++ {
+		next := r.schedule.Next(r.at)
+		if next.IsZero() {
+			r.schedule = nil
+			return false
 		}
-		longest = max(longest, next.Sub(at))
-		at = next
+		r.longest, r.at = max(r.longest, next.Sub(r.at)), next
 	}
-	return longest
+	return r.longest <= d
 }

@@ -22,7 +22,7 @@ var timeKinds = []FindingKind{
 			"and each later plan looks again: it is taken up as soon as the prediction fits, which it may do once cutovers of other accounts have been measured. Barriers wait for it.",
 		Remedy: "Move others first, and plan again. If it is the last one, raise `downtime_budget`, or make the account smaller: fewer files, databases in WAL mode."},
 	{Code: codeWindowTooShort, Title: "the cutover fits into no window", Severity: schema.Blocker, Certainty: inferred,
-		Doc: "A cutover begins only while a window stays open for its warm pass and a quarter more than its predicted outage, and ten seconds. " +
+		Doc: "A cutover begins only while a window stays open for a quarter more than its predicted outage, and ten seconds. " +
 			"No opening of the account's windows is that long, not even where windows touch. Nights in which clocks change, and days that are left out, are not counted.",
 		Remedy: "Name a longer window for the account, or let two windows touch."},
 	{Code: codeWindowNever, Title: "no window opens for a cutover", Severity: schema.Warning, Certainty: observed, Waivable: true, Dated: true,

@@ -82,7 +82,7 @@ func (w *work) takes(slots int) time.Duration {
 // timetable simulates the plan from now on.
 func (b *builder) timetable() *timetable {
 	start := b.in.Now.UTC()
-	t := &timetable{b: b, at: start,
+	t := &timetable{b: b, at: start, list: make([]Appointment, 0, 2*len(b.accounts)+8),
 		open: openings{cfg: b.in.Config, proc: b.proc, start: start, by: map[string]*opens{}}}
 	if f := b.past.byID[schema.FactHandover]; f != nil {
 		t.hand, t.known = f.At.UTC(), true
@@ -152,7 +152,10 @@ func (t *timetable) cutover(i int) int {
 		}
 	}
 	rule := t.b.phaseRule(first.Phase)
-	m.takes, m.need = t.warm+m.cut, WindowNeed(t.warm, m.cut)
+	m.warm, m.need = t.warm, WindowNeed(0, m.cut)
+	if strings.HasPrefix(first.Group, "rollback") {
+		rule = &schema.ProcessPhase{} // somebody asked for it now
+	}
 	m.open = t.open.of(first.Windows, rule)
 	for _, name := range m.a.conf.After {
 		if o := t.b.byName[name]; o != nil {
@@ -209,8 +212,8 @@ func (t *timetable) place(rule *schema.ProcessPhase) {
 			t.stuck = append(t.stuck, m.a)
 			continue
 		}
-		x := Appointment{Phase: t.phase, Account: m.a.name, What: m.what, Begins: m.begins, Ends: m.begins.Add(m.takes),
-			Takes: m.takes, Downtime: m.cut, Window: m.window.Window, Waited: t.waited(m, start), Earliest: t.early}
+		x := Appointment{Phase: t.phase, Account: m.a.name, What: m.what, Begins: m.begins.Add(m.warm), Ends: m.begins.Add(m.takes()),
+			Takes: m.cut, Downtime: m.cut, Window: m.window.Window, Waited: t.waited(m, start), Earliest: t.early}
 		t.list = append(t.list, x)
 	}
 	t.at = end

@@ -213,7 +213,7 @@ func (t *timetable) blamePool(start, end time.Time, rule *schema.ProcessPhase) {
 	by := map[*opens]*waiters{}
 	var most *waiters
 	for _, m := range t.moves {
-		work += m.takes
+		work += m.takes()
 		if m.open.always() || !m.placed {
 			continue
 		}

@@ -68,7 +68,7 @@ func (b *builder) surveyTrial() {
 }
 
 // triedDatabase is the newest result of one database; nil: it was not tried, or
-// on another version of the engine than the trial server has now.
+// on another major version of the engine than the trial server has now.
 func (b *builder) triedDatabase(a *account, d *schema.Database) *schema.TriedDatabase {
 	var newest *schema.TriedDatabase
 	most := -1
@@ -77,7 +77,7 @@ func (b *builder) triedDatabase(a *account, d *schema.Database) *schema.TriedDat
 		if t.server != escape(b.trial.name) || t.n <= most {
 			continue
 		}
-		if v := b.trial.engine(d.Engine); t.fact.Engine == d.Engine && v != "" && t.fact.Version != v {
+		if v := b.trial.engine(d.Engine); t.fact.Engine == d.Engine && v != "" && majorOf(d.Engine, t.fact.Version) != majorOf(d.Engine, v) {
 			continue
 		}
 		for k := range t.fact.Databases {

@@ -12,7 +12,7 @@ const (
 )
 
 var trialKinds = []FindingKind{
-	{Code: codeTrialFailed, Title: "a database could not be imported on the trial server", Severity: schema.Blocker, Certainty: observed, Source: sourcePerform, Checks: []string{"C17"}, Waivable: true,
+	{Code: codeTrialFailed, Title: "a database could not be imported on the trial server", Severity: schema.Blocker, Certainty: observed, Source: sourcePerform, Checks: []string{"C17", "C20", "C21", "C22"}, Waivable: true,
 		Doc: "It was imported under another name on the engine version of the trial server, and that failed: it would fail in the same way when the account moves, " +
 			"with the account down. The evidence says what the engine said. As long as this stands the database is tried again by each run.",
 		Remedy: "Mend the database on the source as the evidence says, and apply again."},

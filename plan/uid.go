@@ -26,7 +26,7 @@ func (b *builder) strangers(p *place) map[int]string {
 func (b *builder) checkUID(a *account) {
 	to := b.t
 	switch {
-	case a.found == sideSource && b.t.present:
+	case b.goesOut(a) && b.t.present:
 	case a.found == sideTransit && b.reinstalled:
 		to = b.s
 	default:

@@ -17,7 +17,7 @@ var waiverKinds = []FindingKind{
 	{Code: codeWaiverUnused, Title: "a waiver matches nothing", Severity: schema.Info, Certainty: observed,
 		Doc:    "There is no finding of its code for these accounts and objects now. It may be mended, or the waiver names the wrong thing and will not help when it is needed.",
 		Remedy: "Remove the waiver if what it was for is mended."},
-	{Code: codeWaiverUnknown, Title: "a waiver names a finding that does not exist", Severity: schema.Warning, Certainty: observed,
+	{Code: codeWaiverUnknown, Title: "a waiver names a finding that does not exist", Severity: schema.Warning, Certainty: observed, Drifts: true,
 		Doc:    "No finding, no check and no policy has this code. Whoever wrote the waiver believes that something passes.",
 		Remedy: "Correct the code; docs/findings.md lists them."},
 	{Code: codeWaiverRefused, Title: "a waiver names a finding that cannot be waived", Severity: schema.Warning, Certainty: observed,

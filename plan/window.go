@@ -63,7 +63,9 @@ func WindowsOf(cfg *schema.Config, names []string) []schema.Window {
 }
 
 // WindowNeed is how long a window has to stay open for a cutover to begin: the
-// warm pass and the predicted outage, a quarter more than that, and ten seconds.
+// predicted outage, a quarter more, ten seconds, and the warm pass as far as it
+// has to lie within the window too, which for apply it does not: that ends when
+// the window opens.
 func WindowNeed(warm, cut time.Duration) time.Duration {
 	return warm + cut + cut/4 + 10*time.Second
 }

@@ -24,6 +24,11 @@ type Kind struct {
 	Name    string
 	Doc     string
 	Options []Option
+	// Address says what a server's address is, beside its options.
+	Address Option
+	// Can is what its servers can do when they are there, in the order in which
+	// it is told; what one of them cannot is found by opening it.
+	Can  []schema.Capability
 	Open    func(ctx context.Context, s schema.Server, env Env) (Server, error)
 }
 

@@ -54,13 +54,12 @@ func (h *Host) adopt(account string) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if _, err := os.Lstat(filepath.Join(at, description.IDFile)); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
 	d, err := description.ReadAccount(h.dir, account)
 	if err != nil || d.ID != "" && !d.Created.IsZero() {
 		return false, nil // who reads the description says what is wrong with it
-	}
-	have, err := readAccountID(at)
-	if err != nil || have.ID != "" {
-		return false, err
 	}
 	b, err := json.Marshal(accountID{ID: randomID(), Created: born(at)})
 	if err != nil {
@@ -68,6 +67,15 @@ func (h *Host) adopt(account string) (made bool, err error) {
 	}
 	file := filepath.Join(at, description.IDFile)
 	return true, renameio.WriteFile(file, append(b, '\n'), 0o644, renameio.WithTempDir(at))
+}
+
+// disown keeps this server from giving a copy an id of its own: a copy whose
+// origin could give it none has to stay equal to it.
+func disown(at string, d *description.Account) error {
+	if d.ID != "" && !d.Created.IsZero() {
+		return nil
+	}
+	return renameio.WriteFile(filepath.Join(at, description.IDFile), []byte("{}\n"), 0o644, renameio.WithTempDir(at))
 }
 
 // born is when an account's directory was made, or, where the file system does

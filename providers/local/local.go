@@ -37,6 +37,9 @@ func Kind() providers.Kind {
 			{Name: "disk_inodes", Type: "number", Default: "0", Doc: "How many files and directories the server's disk holds; 0: as many as the file system. Used when the server is provisioned.", Example: "1000000"},
 			{Name: idleOption, Type: "duration", Default: "1h", Doc: "How long the server's process stays when it serves no account and nobody calls; 0 means for ever.", Example: "10m"},
 		},
+		Address: providers.Option{Name: "address", Type: "string", Required: true, Example: "servers/client",
+			Doc: "The server's directory, relative to the configuration. It is made when the server is provisioned."},
+		Can:  abilities(),
 		Open: open,
 	}
 }

@@ -137,6 +137,9 @@ func (h *Host) Settle(account string, settings []byte) ([]schema.Finding, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := disown(at, a); err != nil {
+		return nil, fmt.Errorf("settings of %s: %w", schema.QuoteName(account), err)
+	}
 	if err := renameio.WriteFile(filepath.Join(at, description.AccountFile), settings, 0o644, renameio.WithTempDir(at)); err != nil {
 		return nil, fmt.Errorf("settings of %s: %w", schema.QuoteName(account), err)
 	}

@@ -52,11 +52,15 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 // everything is what a pocket server can do, whether it is there already or not.
 func everything() map[schema.Capability]bool {
 	can := map[schema.Capability]bool{}
-	for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
-		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts, schema.CanTry} {
+	for _, c := range abilities() {
 		can[c] = true
 	}
 	return can
+}
+
+func abilities() []schema.Capability {
+	return []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
+		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts, schema.CanTry}
 }
 
 // surveyAccounts surveys several accounts at once: most of the time is spent

@@ -148,6 +148,18 @@ func TestAccountID(t *testing.T) {
 	if err != nil || string(again) != string(settings) {
 		t.Errorf("settings of the copy differ (%v):\n%s\n%s", err, again, settings)
 	}
+	// An origin that could not write has no id to give: its copy gets none either.
+	plain := []byte("{}")
+	if _, err := to.Settle("store", plain); err != nil {
+		t.Fatal(err)
+	}
+	to.adoptAll()
+	if a := to.surveyed(t).Account("store"); a.ID != "" || !a.Created.IsZero() {
+		t.Errorf("a copy without an id was given one: %q, %v", a.ID, a.Created)
+	}
+	if again, err := to.Settings("store"); err != nil || string(again) != string(plain) {
+		t.Errorf("its settings are not those of its origin: %q, %v", again, err)
+	}
 	strays, err := strayEntries(filepath.Join(h.dir, "accounts/store"))
 	if err != nil || len(strays) != 0 {
 		t.Errorf("strays %q, %v", strays, err)

@@ -21,6 +21,14 @@ func testAbilities(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, c := range h.Kind().Can {
+		if !found.Can[c] {
+			t.Errorf("servers of this kind can %s, the survey says that this one cannot", c)
+		}
+	}
+	if h.Kind().Address.Doc == "" || h.Kind().Doc == "" {
+		t.Error("the kind does not say what it is, or what an address is")
+	}
 	a := s.Abilities()
 	for _, c := range []struct {
 		can []schema.Capability

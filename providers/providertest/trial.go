@@ -137,11 +137,11 @@ func testTrialKilled(t *testing.T, h Harness) {
 
 // testTrialFull: without room nothing is tried, and what is there is left alone.
 func testTrialFull(t *testing.T, h Harness) {
-	p, tr, w := trials(t, h, withDatabases("main"))
+	p, _, w := trials(t, h, withDatabases("main"))
 	p.fatten("main")
 	p.OK("shrink", w.Shrink(Transit, 1<<20))
 	p.Restarted(Transit)
-	tr = p.Servers[Transit].Abilities().Trier
+	tr := p.Servers[Transit].Abilities().Trier
 	before := p.w.Snapshot(Transit)
 	_, err := tr.Try(p.Ctx, p.Term, p.Origin("shop", Source), nil)
 	p.Refused("trial without room", err, providers.ErrRefused)

@@ -64,6 +64,9 @@ func (d *decoder) accounts(n *node) ([]schema.Account, []schema.AccountsPattern)
 		out = append(out, a)
 	}
 	d.circles(nodes, out)
+	for k := range n.each("accounts") {
+		d.moreRows(k)
+	}
 	return out, patterns
 }
 
@@ -193,7 +196,7 @@ func (d *decoder) pattern(n *node, lists *lists) (schema.AccountsPattern, []*nod
 		Pos:            pos(n.defRange),
 	}
 	d.exceeds(n, out.OnExceed, out.DowntimeBudget)
-	if n.attrs["include"] == nil && n.attrs["from"] == nil && !n.meant["include"] && !n.meant["from"] {
+	if n.attrs["include"] == nil && n.attrs["from"] == nil && !n.unread && !n.meant["include"] && !n.meant["from"] {
 		d.wrong(n.defRange, n, "Missing argument", "The \"accounts\" block needs \"include\", patterns of names that move, or \"from\", a list of accounts. For example: %s", n.spec.Attr("include").Example)
 	}
 	return out, d.rows(n, out, lists)
@@ -232,7 +235,7 @@ func (d *decoder) probeKind(n *node) {
 	switch {
 	case http != nil && smtp != nil:
 		d.wrong(smtp.NameRange, n, "Two probes in one", "A probe has \"http\" or \"smtp\". Write two probe blocks.")
-	case http == nil && smtp == nil && !n.meant["http"] && !n.meant["smtp"]:
+	case http == nil && smtp == nil && !n.unread && !n.meant["http"] && !n.meant["smtp"]:
 		d.wrong(n.defRange, n, "Missing argument", "%s needs \"http\", the URL to ask for, or \"smtp\", a recipient. For example: %s", n.title(), n.spec.Attr("http").Example)
 	case smtp != nil:
 		for _, name := range []string{"status", "contains"} {
@@ -258,6 +261,9 @@ func (d *decoder) siteURL(n *node, s string) {
 	switch {
 	case err == nil && u.User != nil:
 		d.hidden(n.at("http"), n, "Password in a URL", "\"http\" holds a user's name or password, which plans would show. Take it out; a probe that needs one cannot be written yet.")
+		return
+	case (err != nil || u.Hostname() == "") && strings.Contains(s, "@"):
+		d.hidden(n.at("http"), n, "Not a URL", "This is not the URL of a site, and it may hold a password, so it is not shown. For example: %s", n.spec.Attr("http").Example)
 		return
 	case err != nil || u.Hostname() == "":
 	case u.Scheme != "http" && u.Scheme != "https":

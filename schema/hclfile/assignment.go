@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	hcljson "github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
@@ -30,7 +31,7 @@ func (d *decoder) assign() {
 			break
 		}
 		if text, ok := d.opts.Env(envName(name)); ok {
-			d.give(v, text, "as "+envName(name))
+			d.give(v, text, "what "+envName(name)+" holds")
 			if !v.given.bad && (v.untyped || v.kind == cty.String) {
 				v.given.ref = secretPrefix + envName(name)
 			}
@@ -52,7 +53,7 @@ func (d *decoder) assign() {
 				a.Name, known(a.Name, d.names("var"), fmt.Sprintf("Declare it: variable %q { }", a.Name)))
 			continue
 		}
-		d.give(v, a.Text, "with --var")
+		d.give(v, a.Text, "what --var gives")
 	}
 }
 
@@ -78,7 +79,7 @@ func (d *decoder) give(v *variable, text, from string) {
 	}
 	if v.untyped || v.kind.IsPrimitiveType() {
 		if v.kind == cty.Number && longExponent([]byte(text)) {
-			d.wrong(v.given.at, v.node, "Number out of range", "var.%s, given %s, is larger, or closer to zero, than any number that is needed.", v.name, from)
+			d.wrong(v.given.at, v.node, "Number out of range", "var.%s has the type number, and %s is larger, or closer to zero, than any that is needed.", v.name, from)
 			v.given.bad = true
 			return
 		}
@@ -87,8 +88,8 @@ func (d *decoder) give(v *variable, text, from string) {
 	}
 	value, ok := expressionText(text)
 	if !ok {
-		d.wrong(v.given.at, v.node, "Unreadable value", "var.%s is given %s, but this is not an expression of HCL for %s. Mind the quotes of the shell. For example: %s",
-			v.name, from, "its type", "--var 'x=[\"a\", \"b\"]'")
+		d.wrong(v.given.at, v.node, "Unreadable value", "var.%s has the type %s, and %s is no expression of HCL. Mind the quotes of the shell. For example: --var 'x=[\"a\", \"b\"]'",
+			v.name, typeexpr.TypeString(v.kind), from)
 		v.given.bad = true
 		return
 	}
@@ -155,7 +156,7 @@ func (d *decoder) valueInFile(name string, attr *hcl.Attribute) {
 			attr.Name, known(attr.Name, d.names("var"), fmt.Sprintf("Declare it, variable %q { }, or take it out.", attr.Name)))
 		return
 	}
-	v.given = given{from: "in " + path(name), at: attr.Expr.Range()}
+	v.given = given{from: "what " + path(name) + " gives", at: attr.Expr.Range()}
 	value, diags := attr.Expr.Value(nil) // no references, no functions
 	if diags.HasErrors() || !value.IsWhollyKnown() {
 		d.wrong(attr.Expr.Range(), v.node, "Unreadable value", "The value of var.%s cannot be computed: in a file of values there are no references and no functions. Text stands in quotes.", v.name)

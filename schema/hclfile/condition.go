@@ -156,7 +156,7 @@ func (d *decoder) calls(n *node, expr hclsyntax.Expression) bool {
 		_, known1 := pure[call.Name]
 		switch {
 		case reading[call.Name]:
-			d.wrong(call.NameRange, n, "Function that reads", "%s cannot be called here: this is evaluated with every plan, and reads nothing but what it refers to. Put the call into a local value and refer to that.", call.Name)
+			d.wrong(call.NameRange, n, "Function that reads", "%s() cannot be called here: this is evaluated with every plan, and reads nothing but what it refers to. Put the call into a local value and refer to that.", call.Name)
 			good = false
 		case !known1:
 			names := slices.Sorted(maps.Keys(pure))

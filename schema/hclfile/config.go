@@ -51,7 +51,7 @@ func (d *decoder) config(root *node) *schema.Config {
 	d.sharedAddresses(root, cfg.Servers)
 	if n := root.first("migration"); n != nil {
 		cfg.Migration = d.migration(n, cfg)
-	} else if !root.broken && !root.meant["migration"] {
+	} else if !root.broken && !root.unread && !root.meant["migration"] {
 		d.noMigration()
 	}
 	return cfg

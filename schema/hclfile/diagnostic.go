@@ -25,7 +25,10 @@ func (d *decoder) odd(at hcl.Range, in *node, summary, detail string, args ...an
 }
 
 func (d *decoder) say(severity string, at hcl.Range, in *node, summary, detail string) {
-	if row := in.listed(); row != 0 {
+	if list, row := in.listed(); row != 0 {
+		if d.tooMany(list, row) {
+			return
+		}
 		detail = fmt.Sprintf("In row %d of the list: %s", row, detail)
 	}
 	out := schema.Diagnostic{Severity: severity, Summary: summary, Detail: detail, Address: in.address(), Pos: pos(at)}
@@ -35,20 +38,24 @@ func (d *decoder) say(severity string, at hcl.Range, in *node, summary, detail s
 	d.diags = append(d.diags, out)
 }
 
-// listed is the row of the list that made a block or one around it, or 0.
-func (n *node) listed() int {
+// listed is the accounts block and the row of its list that made a block, or one
+// around it; 0 if none did.
+func (n *node) listed() (*node, int) {
 	for ; n != nil; n = n.parent {
 		if n.row != 0 {
-			return n.row
+			return n.parent, n.row
 		}
 	}
-	return 0
+	return nil, 0
 }
 
 // hidden is wrong for lines that messages must not repeat.
 func (d *decoder) hidden(at hcl.Range, in *node, summary, detail string, args ...any) {
+	before := len(d.diags)
 	d.wrong(at, in, summary, detail, args...)
-	d.diags[len(d.diags)-1].Snippet = ""
+	if len(d.diags) > before { // not of a row too many
+		d.diags[before].Snippet = ""
+	}
 }
 
 // report takes over what hcl found.

@@ -47,6 +47,7 @@ func textFunctions() []Function {
 		{"formatlist", "formatlist(text, lists…)", "The same for each element of lists.", bounded(stdlib.FormatListFunc)},
 		{"formatdate", "formatdate(form, time)", "A time as in RFC 3339 in another form: `YYYY-MM-DD`.", stdlib.FormatDateFunc},
 		{"timeadd", "timeadd(time, duration)", "A time as in RFC 3339, and a duration later.", stdlib.TimeAddFunc},
+		{"timecmp", "timecmp(time, other)", "-1, 0 or 1: it is before the other time, the same, or after it.", timecmpFunction()},
 		{"lower", "lower(text)", "In small letters.", stdlib.LowerFunc},
 		{"upper", "upper(text)", "In capital letters.", stdlib.UpperFunc},
 		{"title", "title(text)", "Each word with a capital letter.", stdlib.TitleFunc},
@@ -72,6 +73,8 @@ func textFunctions() []Function {
 
 func collectionFunctions() []Function {
 	return []Function{
+		{"alltrue", "alltrue(list)", "Whether each element is true; of an empty list they all are.", truthFunction(false)},
+		{"anytrue", "anytrue(list)", "Whether one element is true.", truthFunction(true)},
 		{"length", "length(collection)", "How many elements it has, or characters.", lengthFunction()},
 		{"concat", "concat(lists…)", "One list of all.", stdlib.ConcatFunc},
 		{"contains", "contains(list, value)", "Whether the value is in it.", stdlib.ContainsFunc},

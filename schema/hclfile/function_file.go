@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -155,9 +156,9 @@ func render(name string, src []byte, values map[string]cty.Value) (cty.Value, er
 	}
 	d := diags[0]
 	if d.Subject == nil {
-		return cty.NilVal, errors.New(d.Detail)
+		return cty.NilVal, errors.New(strings.TrimSuffix(d.Detail, "."))
 	}
-	return cty.NilVal, fmt.Errorf("line %d of %s: %s: %s", d.Subject.Start.Line, shownPath(name), d.Summary, d.Detail)
+	return cty.NilVal, fmt.Errorf("line %d of %s: %s: %s", d.Subject.Start.Line, shownPath(name), d.Summary, strings.TrimSuffix(d.Detail, "."))
 }
 
 // envFunction makes env("NAME"): a reference to a variable of the environment.

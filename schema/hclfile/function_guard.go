@@ -73,7 +73,11 @@ func before(f function.Function, look func(string) error) function.Function {
 			if err := check(args); err != nil {
 				return cty.NilType, err
 			}
-			return f.ReturnTypeForValues(args)
+			t, err := f.ReturnTypeForValues(args)
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				err = errors.New("the text ends too early")
+			}
+			return t, err
 		},
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f.Call(args) },
 	})

@@ -9,9 +9,11 @@ import (
 	hcljson "github.com/hashicorp/hcl/v2/json"
 )
 
+func isJSON(name string) bool { return strings.HasSuffix(name, ".json") }
+
 // parseFile reads the syntax of a file: HCL, or the same language as JSON.
 func (d *decoder) parseFile(name string) (hcl.Body, hcl.Diagnostics) {
-	if strings.HasSuffix(name, ".json") {
+	if isJSON(name) {
 		file, diags := hcljson.Parse(d.files[name], name)
 		if diags.HasErrors() || file == nil {
 			return nil, diags
@@ -28,9 +30,12 @@ func (d *decoder) parseFile(name string) (hcl.Body, hcl.Diagnostics) {
 // reportJSON is reportShape for bodies in JSON, which do not tell arguments
 // from blocks.
 func (d *decoder) reportJSON(diags hcl.Diagnostics, n *node, table *Block) {
-	for _, x := range diags {
+	for i, x := range diags {
+		if i > 0 && x.Subject != nil && diags[i-1].Subject != nil && *x.Subject == *diags[i-1].Subject {
+			continue // says what follows from the one before
+		}
 		if x.Summary != "Extraneous JSON object property" || x.Subject == nil {
-			n.broken = true
+			n.unread = true
 			d.report(hcl.Diagnostics{x}, n)
 			continue
 		}

@@ -49,7 +49,7 @@ func (d *decoder) migration(n *node, cfg *schema.Config) schema.Migration {
 	out.Architecture = d.architectureName(n, cfg)
 	out.Accounts, out.Patterns = d.accounts(n)
 	none := n.first("account") == nil && n.first("accounts") == nil
-	if none && !n.broken && !n.meant["account"] && !n.meant["accounts"] {
+	if none && !n.broken && !n.unread && !n.meant["account"] && !n.meant["accounts"] {
 		d.wrong(n.defRange, n, "No accounts", "%s names no account that moves. Write account \"NAME\" { } for one, or accounts { include = [\"*\"] } for all.", n.title())
 	}
 	return out

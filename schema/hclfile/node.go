@@ -23,6 +23,7 @@ type node struct {
 	kids       []*node
 	meant      map[string]bool  // arguments and blocks that a misspelt name probably stands for
 	broken     bool             // a nested block was dropped for its label
+	unread     bool             // something in its body was dropped
 	eval       *hcl.EvalContext // of a block that a dynamic block made; nil: as its parent's
 	row        int              // of an account that a list made, from 1
 }
@@ -241,7 +242,7 @@ func (d *decoder) shape(n *node) {
 	}
 	n.kids = kept
 	for _, a := range n.spec.Attrs {
-		if a.Required && n.attrs[a.Name] == nil && !n.meant[a.Name] {
+		if a.Required && n.attrs[a.Name] == nil && !n.meant[a.Name] && !n.unread {
 			d.missing(n, a)
 		}
 	}

@@ -100,6 +100,22 @@ func (d *decoder) declared(n *node, t hcl.Traversal, names []string) bool {
 	return false
 }
 
+// noFunction reports a call of a function that is not there.
+func (d *decoder) noFunction(n *node, x hcl.Diagnostic, ctx *hcl.EvalContext) {
+	_, name, _ := strings.Cut(x.Detail, `"`)
+	name, _, _ = strings.Cut(name, `"`)
+	var names []string
+	for ; ctx != nil; ctx = ctx.Parent() {
+		names = append(names, slices.Collect(maps.Keys(ctx.Functions))...)
+	}
+	slices.Sort(names)
+	at := hcl.Range{}
+	if x.Subject != nil {
+		at = *x.Subject
+	}
+	d.wrong(at, n, "Unknown function", "There is no function %q. %s", name, known(name, names, "The reference of the language lists all."))
+}
+
 // noAttribute reports an attribute that an object does not have, with the one
 // that was probably meant.
 func (d *decoder) noAttribute(n *node, expr hcl.Expression, ctx *hcl.EvalContext) bool {
@@ -199,7 +215,7 @@ func (d *decoder) refersTo(n *node, name string, expr hcl.Expression, to referab
 		if slices.Contains(to.names, word) {
 			return word, true
 		}
-		d.wrong(expr.Range(), n, "Unknown "+to.kind, "There is no %s %q. %s", to.kind, word, to.unknown(word))
+		d.noTarget(expr.Range(), n, word, to)
 		return "", false
 	}
 	uses := slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool { return t.RootName() == to.kind })
@@ -221,10 +237,22 @@ func (d *decoder) refersTo(n *node, name string, expr hcl.Expression, to referab
 	return d.computed(n, name, expr, to)
 }
 
+// noTarget reports a reference to a block that is not there, unless that block
+// is one whose own mistake was reported.
+func (d *decoder) noTarget(at hcl.Range, n *node, word string, to referable) {
+	if d.root != nil && (d.root.meant[to.kind] || d.root.unread) && d.failed {
+		return
+	}
+	d.wrong(at, n, "Unknown "+to.kind, "There is no %s %q. %s", to.kind, word, to.unknown(word))
+}
+
 func (d *decoder) notReference(n *node, name string, expr hcl.Expression, to referable, given string) {
 	hint := ""
 	if given != "" {
 		hint = fmt.Sprintf(" Write %s.%s without quotes.", to.kind, given)
+		if isJSON(expr.Range().Filename) {
+			hint = fmt.Sprintf(" Write \"%s.%s\".", to.kind, given)
+		}
 	}
 	d.wrong(expr.Range(), n, "Not a reference to a "+to.kind, "%q refers to a %s.%s For example: %s", name, to.kind, hint, n.spec.Attr(name).Example)
 }
@@ -237,6 +265,12 @@ func (d *decoder) computed(n *node, name string, expr hcl.Expression, to referab
 	}
 	ctx := d.context(n).NewChild()
 	ctx.Variables = map[string]cty.Value{to.kind: cty.ObjectVal(all)}
+	for _, t := range expr.Variables() {
+		if word, ok := step(t, 1); ok && t.RootName() == to.kind && !slices.Contains(to.names, word) {
+			d.noTarget(expr.Range(), n, word, to)
+			return "", false
+		}
+	}
 	if _, diags := expr.Value(ctx); diags.HasErrors() && diags[0].Summary == "Invalid index" && touches(expr, ctx) == nil {
 		d.wrong(expr.Range(), n, "Unknown "+to.kind, "What is computed here is not the name of a %s. %s", to.kind, to.unknown("…"))
 		return "", false

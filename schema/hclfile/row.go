@@ -10,8 +10,8 @@ import (
 	"github.com/stopover/stopover/schema"
 )
 
-// maxRows is after how many wrong rows of a list the rest is not looked at: a
-// wrong column is wrong in all of them.
+// maxRows is how many wrong rows of a list are named: a wrong column is wrong in
+// all of them.
 const maxRows = 25
 
 // lists are the accounts that come from lists of data.
@@ -68,24 +68,37 @@ func (d *decoder) rows(n *node, p schema.AccountsPattern, l *lists) []*node {
 	}
 	columns := map[string]bool{} // that are unknown and reported
 	var out []*node
-	wrong, row := 0, 0
+	row := 0
 	for it := v.ElementIterator(); it.Next(); {
 		row++
 		_, element := it.Element()
-		before := len(d.diags)
 		k := d.row(n, row, element, columns)
 		if k != nil && l.add(d, k, exclude) {
 			out = append(out, k)
 		}
-		if len(d.diags) == before {
-			continue
-		}
-		if wrong++; wrong == maxRows && row < v.LengthInt() {
-			d.wrong(n.at("from"), n, "Too many wrong rows", "%d rows of the list are wrong; the %d after row %d were not looked at.", wrong, v.LengthInt()-row, row)
-			return nil
-		}
 	}
 	return out
+}
+
+// tooMany tells whether a row is one too many to complain of, and counts it.
+func (d *decoder) tooMany(list *node, row int) bool {
+	if d.wrongRows == nil {
+		d.wrongRows = map[*node]map[int]bool{}
+	}
+	rows := d.wrongRows[list]
+	if rows == nil {
+		rows = map[int]bool{}
+		d.wrongRows[list] = rows
+	}
+	rows[row] = true
+	return len(rows) > maxRows
+}
+
+// moreRows says of how many wrong rows nothing was said.
+func (d *decoder) moreRows(n *node) {
+	if more := len(d.wrongRows[n]) - maxRows; more > 0 {
+		d.wrong(n.at("from"), n, "Too many wrong rows", "%d more rows of the list are wrong. Mend these first.", more)
+	}
 }
 
 // add tells whether a row is an account of its own.

@@ -82,17 +82,22 @@ func (d *decoder) stateOption(n *node, a Attr) string {
 	}
 	s := d.words(n, a.Name)
 	if s != "" && slices.Contains([]string{"address", "run_address", "lock_address", "unlock_address"}, a.Name) {
-		d.stateURL(n, a.Name, s)
+		if !d.stateURL(n, a.Name, s) {
+			return ""
+		}
 	}
 	return s
 }
 
-func (d *decoder) stateURL(n *node, name, s string) {
+func (d *decoder) stateURL(n *node, name, s string) bool {
 	u, err := url.Parse(s)
 	switch {
-	case err == nil && u.User != nil:
+	case err == nil && u.User != nil, strings.Contains(s, "@") && (err != nil || u.Hostname() == ""):
 		d.hidden(n.at(name), n, "Password in a URL", "%q holds a user's name or password, which messages would show. Write username and password as arguments of their own.", name)
 	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.Fragment != "":
 		d.wrong(n.at(name), n, "Not a URL", "%q is not the URL of a state. It begins with https:// or http:// and holds no \"#\". For example: %s", s, n.spec.Attr(name).Example)
+	default:
+		return true
 	}
+	return false
 }

@@ -63,6 +63,14 @@ func (d *decoder) evaluate(n *node, name string, expr hcl.Expression, ctx *hcl.E
 // it. It repeats nothing of an expression that refers to a sensitive value.
 func (d *decoder) failure(n *node, expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.Diagnostics) {
 	first := *diags[0]
+	switch first.Summary { // says nothing of values
+	case "Call to unknown function":
+		d.noFunction(n, first, ctx)
+		return
+	case "Not enough function arguments", "Too many function arguments":
+		d.report(hcl.Diagnostics{&first}, n)
+		return
+	}
 	if s := touches(expr, ctx); s != nil {
 		at := expr.Range()
 		if first.Subject != nil {

@@ -1,7 +1,6 @@
 package hclfile
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -28,7 +27,7 @@ type variable struct {
 // given is the value that a variable was given last.
 type given struct {
 	value cty.Value
-	from  string    // in words: --var, STOPOVER_VAR_x
+	from  string    // in words: what was given with --var
 	at    hcl.Range // in a file; of the declaration otherwise
 	ref   string    // env:STOPOVER_VAR_x, of text from the environment
 	bad   bool      // it cannot be read, which is reported
@@ -118,7 +117,7 @@ func (d *decoder) standardOf(v *variable, attr *hcl.Attribute) {
 	}
 	value, err := v.converted(value)
 	if err != nil {
-		d.mistypedValue(v, given{from: "by default", at: attr.Expr.Range()}, err)
+		d.mistypedValue(v, given{from: "its default", at: attr.Expr.Range()}, err)
 		return
 	}
 	v.standard = value
@@ -132,13 +131,12 @@ func (v *variable) converted(value cty.Value) (cty.Value, error) {
 }
 
 func (d *decoder) mistypedValue(v *variable, g given, err error) {
-	detail := fmt.Sprintf("var.%s, given %s, cannot be %s: %s.", v.name, g.from, typeexpr.TypeString(v.kind), err)
+	kind := typeexpr.TypeString(v.kind)
 	if v.sensitive {
-		detail = fmt.Sprintf("var.%s, given %s, cannot be %s. It is sensitive, so no more is said.", v.name, g.from, typeexpr.TypeString(v.kind))
-		d.hidden(g.at, v.node, "Wrong type of value", "%s", detail)
+		d.hidden(g.at, v.node, "Wrong type of value", "var.%s has the type %s, and %s is not of it. It is sensitive, so no more is said.", v.name, kind, g.from)
 		return
 	}
-	d.wrong(g.at, v.node, "Wrong type of value", "%s", detail)
+	d.wrong(g.at, v.node, "Wrong type of value", "var.%s has the type %s, and %s is not of it: %s.", v.name, kind, g.from, err)
 }
 
 // settle turns what was given into the variable's value. It is unknown where
@@ -150,7 +148,7 @@ func (d *decoder) settle(v *variable) cty.Value {
 	}
 	value, g := v.given.value, v.given
 	if value == cty.NilVal {
-		value, g = v.standard, given{from: "by default", at: v.node.defRange}
+		value, g = v.standard, given{from: "its default", at: v.node.defRange}
 		if value == cty.NilVal {
 			d.wrong(v.node.defRange, v.node, "No value for a variable",
 				"var.%s has no default and was given no value. Give one with --var '%s=…', in a file with --var-file FILE, in stopover%s, or in the environment as %s.",
@@ -166,7 +164,7 @@ func (d *decoder) settle(v *variable) cty.Value {
 	}
 	if plain, _ := value.Unmark(); plain.IsNull() && !v.nullable {
 		if v.standard == cty.NilVal || v.standard.IsNull() {
-			d.wrong(g.at, v.node, "No value for a variable", "var.%s, given %s, is null, which its declaration excludes: nullable = false. Give it a value.", v.name, g.from)
+			d.wrong(g.at, v.node, "No value for a variable", "var.%s must not be null, says its declaration, and %s is. Give it a value.", v.name, g.from)
 			return unknown
 		}
 		value = v.standard

@@ -48,7 +48,7 @@ func TestDocuments(t *testing.T) {
 	}
 	w := newWorld(t)
 	look := func() {
-		for _, name := range []string{format.Inventory, format.Plan, format.Status, format.Check, format.Validate} {
+		for _, name := range []string{format.Inventory, format.Plan, format.Status, format.Report, format.Check, format.Validate} {
 			w.valid(strict(t, name), w.run(0, name))
 		}
 	}

@@ -48,9 +48,14 @@ func (e *ConfigError) Error() string {
 }
 
 // Parse reads the configuration of a directory, with the values of variables
-// that the command line gives.
+// that the command line gives, and looks at its checks and policies as far as
+// that goes without servers.
 func Parse(dir string, vars ...hclfile.Assignment) (*schema.Config, schema.Diagnostics) {
-	return hclfile.Parse(dir, hclfile.Options{Kinds: languageKinds(), Version: Version, Vars: vars, Env: os.LookupEnv})
+	cfg, diags := hclfile.Parse(dir, hclfile.Options{Kinds: languageKinds(), Version: Version, Vars: vars, Env: os.LookupEnv})
+	if diags.HasErrors() {
+		return cfg, diags
+	}
+	return cfg, append(diags, condition.Validate(cfg, (*plan.Plan)(nil))...)
 }
 
 func languageKinds() []hclfile.Kind {
@@ -180,18 +185,14 @@ func (p *Project) Compute(ctx context.Context, r Request) (*Computed, error) {
 	if err != nil {
 		return nil, err
 	}
-	checked, diags := condition.Checks(p.Config.Checks, inv, p.Config)
-	if diags.HasErrors() {
-		return nil, &ConfigError{diags}
-	}
+	// What they say of a condition that is wrong is among the findings too, as a
+	// blocker; Parse has shown it where it stands, unless the plan was saved.
+	checked, _ := condition.Checks(p.Config.Checks, inv, p.Config)
 	out, err := plan.Compute(plan.Input{Config: p.Config, Inventory: inv, Past: past, Goal: r.Goal, Checked: checked, Confirmed: r.Confirmed, Now: r.Now})
 	if err != nil {
 		return nil, err
 	}
-	judged, diags := condition.Policies(p.Config.Policies, out, inv)
-	if diags.HasErrors() {
-		return nil, &ConfigError{diags}
-	}
+	judged, _ := condition.Policies(p.Config.Policies, out, inv)
 	out.Judge(judged)
 	return &Computed{Plan: out, Inventory: inv, Past: past, Notes: notes}, nil
 }

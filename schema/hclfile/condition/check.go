@@ -20,8 +20,9 @@ import (
 //
 // What is false is a finding. What cannot be evaluated is a blocker. A check
 // that is wrong whatever the servers hold is one diagnostic, and one blocker
-// besides, so that nobody passes it by not looking at diagnostics. Findings are
-// sorted and depend on nothing but the arguments.
+// besides, so that nobody passes it by not looking at diagnostics. A pattern that
+// no account matches is a warning. Findings are sorted and depend on nothing but
+// the arguments.
 func Checks(list []schema.Condition, inv *schema.Inventory, cfg *schema.Config) ([]schema.Finding, schema.Diagnostics) {
 	w := newWorld(inv)
 	var out results
@@ -53,8 +54,7 @@ func (w *world) each(r *rule, cfg *schema.Config, out *results) {
 	}
 	for i, h := range hit {
 		if !h && len(found) > 0 {
-			out.diags = append(out.diags, schema.Diagnostic{Severity: "warning", Summary: "Pattern without accounts", Address: address(r),
-				Detail: fmt.Sprintf("No account that was found matches %q.", r.Accounts[i]), Pos: r.Pos})
+			out.findings = append(out.findings, r.idle(r.Accounts[i]))
 		}
 	}
 }

@@ -173,9 +173,6 @@ func (w *world) told() string {
 	}
 	for _, d := range diags {
 		fmt.Fprintf(&b, "%s %s:%d: %s: %s: %s\n", d.Severity, d.Pos.File, d.Pos.Line, d.Address, d.Summary, d.Detail)
-		if d.Snippet != "" {
-			fmt.Fprintf(&b, "  | %s\n", d.Snippet)
-		}
 	}
 	return b.String()
 }

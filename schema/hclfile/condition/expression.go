@@ -37,8 +37,7 @@ type rule struct {
 type fault struct {
 	summary string
 	detail  string
-	pos     schema.Pos
-	snippet string
+	line    string // of the expression, as it was written; its place in the file is not known, only that of the block
 }
 
 func (f *fault) Error() string { return f.detail }
@@ -208,7 +207,7 @@ func (r *rule) evaluate(e hclsyntax.Expression, ctx *hcl.EvalContext, want cty.T
 }
 
 func (r *rule) fault(summary, detail string) *fault {
-	return &fault{summary: summary, detail: oneLine(detail), pos: r.Pos}
+	return &fault{summary: summary, detail: oneLine(detail)}
 }
 
 // explain takes the first complaint: others mostly follow from it.
@@ -232,7 +231,7 @@ func (r *rule) explain(diags hcl.Diagnostics, src string) *fault {
 	}
 	f.detail += suggestion(d)
 	if d.Subject != nil {
-		f.snippet = lineAt(src, d.Subject.Start.Line) // its place in the file is not known: a condition's is that of its block
+		f.line = lineAt(src, d.Subject.Start.Line)
 	}
 	return f
 }

@@ -15,7 +15,7 @@ import (
 
 // base is what all findings of a condition have.
 func (r *rule) base(account string) schema.Finding {
-	return schema.Finding{Code: r.kind + ":" + r.Name, Account: account, Source: "configuration", Certainty: "own", Evidence: r.where()}
+	return schema.Finding{Code: r.kind + ":" + r.Name, Account: account, Source: "configuration", Certainty: "own"}
 }
 
 // where is the place of the condition; nothing when it comes from a saved plan,
@@ -45,7 +45,7 @@ func (r *rule) failed(account string, ctx *hcl.EvalContext) schema.Finding {
 		f.Summary = v.AsString()
 	}
 	f.Summary = oneLine(f.Summary)
-	f.Evidence = append(f.Evidence, seen(r.condition, ctx)...)
+	f.Evidence = append(seen(r.condition, ctx), r.where()...)
 	return f
 }
 
@@ -56,11 +56,33 @@ func (r *rule) broken(account string, why *fault) schema.Finding {
 	f.Severity = schema.Blocker
 	f.Summary = oneLine(fmt.Sprintf("the %s %q cannot be evaluated: %s", r.kind, r.Name, why.detail))
 	f.Remedy = "change its condition, or guard what may be missing with try(…)"
+	if why.line != "" {
+		f.Evidence = append(f.Evidence, why.line)
+	}
+	f.Evidence = append(f.Evidence, r.where()...)
+	return f
+}
+
+// idle is the finding of a pattern that no account matches: a check that looks
+// at nothing looks like one that passed.
+func (r *rule) idle(pattern string) schema.Finding {
+	f := r.base("")
+	f.Severity, f.Object = schema.Warning, pattern
+	if r.Severity == schema.Info {
+		f.Severity = schema.Info
+	}
+	f.Summary = oneLine(fmt.Sprintf("the check %q looks at no account for the pattern %q: none matches it", r.Name, pattern))
+	f.Remedy = "correct the pattern, or take it out"
+	f.Evidence = r.where()
 	return f
 }
 
 func (f *fault) diagnostic(r *rule) schema.Diagnostic {
-	return schema.Diagnostic{Severity: "error", Summary: f.summary, Detail: f.detail, Address: address(r), Pos: f.pos, Snippet: f.snippet}
+	detail := f.detail
+	if f.line != "" {
+		detail += "\nThe line is: " + f.line
+	}
+	return schema.Diagnostic{Severity: "error", Summary: f.summary, Detail: detail, Address: address(r), Pos: r.Pos}
 }
 
 func address(r *rule) string { return r.kind + "." + r.Name }

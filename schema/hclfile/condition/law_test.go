@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,7 @@ func TestAgreesWithGo(t *testing.T) {
 		c := schema.Condition{Name: "c", Severity: schema.Info, Accounts: []string{glob}, Message: `"x"`,
 			Condition: fmt.Sprintf("account.files.bytes < %d || length(account.domains) > 0", limit)}
 		list, _ := condition.Checks([]schema.Condition{c}, inv, cfg)
+		list = slices.DeleteFunc(list, func(f schema.Finding) bool { return f.Object == glob }) // matches none
 		for _, f := range list {
 			if !want[f.Account] || f.Severity != schema.Info {
 				t.Fatalf("%q: %+v", f.Account, f)
