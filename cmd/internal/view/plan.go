@@ -85,10 +85,10 @@ const (
 // verdict is what a plan comes to.
 type verdict struct {
 	word     string
-	sentence string // after the word
+	sentence string   // after the word
 	outlook  []string // when, how long down, what it costs; one sentence each
-	run      int    // steps that can run now
-	ahead    int    // steps behind gates
+	run      int      // steps that can run now
+	ahead    int      // steps behind gates
 	moves    []*move
 }
 
