@@ -128,11 +128,11 @@ it again goes on.
 
 Exit status:
   0    done, or nothing to do
-  1    error, or some accounts failed
+  1    error, or some accounts failed or differ
   2    plan --detailed-exitcode: there are steps to do
-  3    waiting: only gates are left; who must do what is printed
-       (fmt --check: a file is not formatted)
-  4    refused: blockers, stale saved plan, missing confirmation
+  3    waiting: only gates or closed windows are left; who must do what is
+       printed (fmt --check: a file is not formatted)
+  4    refused: blockers, failed policy, stale saved plan, missing confirmation
   5    another run holds the lock or has claimed the servers
   130  interrupted; run again to go on`
 
@@ -151,7 +151,7 @@ func (p *program) root() *cobra.Command {
 	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
 	p.variableFlags(f)
-	root.AddCommand(p.init(), p.fmt(), p.validate(), p.inventory(), p.check(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
+	root.AddCommand(p.init(), p.fmt(), p.validate(), p.inventory(), p.check(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(), p.verify(),
 		p.report(), p.dns(), p.notices(), p.unlock(), p.declareLost(), p.providers(), p.schema(), p.version(), p.pocketServer())
 	p.completeFlags(root)
 	return root
