@@ -221,11 +221,12 @@ func more(n int) string {
 func (x *deadlines) stuck() {
 	for _, a := range x.t.stuck {
 		names := x.b.windowsOf(a)
-		x.report(codeWindowNever, a.name, "", "none of its windows opens for its cutover in the next "+strconv.Itoa(searchDays)+" days: "+list1(names))
+		x.report(codeWindowNever, a.name, "", "none of its windows opens for its cutover in the next "+strconv.Itoa(searchDays)+" days: "+orWorking(names))
 	}
 }
 
-func list1(names []string) string {
+// orWorking names windows, or the working hours where there are none.
+func orWorking(names []string) string {
 	if len(names) == 0 {
 		return WorkingWindow + " hours"
 	}

@@ -25,10 +25,28 @@ func (v *View) timetable(p *plan.Plan) {
 	if h := handoverLine(c, &p.Dates); h != "" {
 		v.item("  ", "", nil, h, nil)
 	}
-	v.table("  ", timetableRows(c, list, v.verbose), []column{keep})
+	sure, early := splitEarly(list)
+	v.table("  ", timetableRows(c, sure, v.verbose), []column{keep})
+	if len(early) > 0 {
+		v.item("  ", "", nil, earlySentence, v.style.faint)
+		v.table("  ", timetableRows(c, early, v.verbose), []column{keep})
+	}
 	if len(list) > mostRows && !v.verbose {
 		v.item("  ", "", nil, "--verbose shows every appointment.", v.style.faint)
 	}
+}
+
+// earlySentence stands before appointments that may come later.
+const earlySentence = "At the earliest, because somebody has to act before, or nobody knows how long something takes:"
+
+// splitEarly divides a timetable where it becomes uncertain.
+func splitEarly(list []plan.Appointment) (sure, early []plan.Appointment) {
+	for i := range list {
+		if list[i].Earliest {
+			return list[:i], list[i:]
+		}
+	}
+	return list, nil
 }
 
 // yearOf is the year that all appointments are in; 0: there are several, or
@@ -70,11 +88,27 @@ func timetableRows(c clock, list []plan.Appointment, all bool) [][]string {
 		}
 		return rows
 	}
+	days, accounts := 0, 0
+	var last []string
 	for _, d := range daysOf(c, list) {
+		if d.accounts > 0 {
+			days++
+		}
+		if d.accounts > 0 && days > mostDays {
+			accounts += d.accounts
+			last = d.row(c)
+			continue
+		}
 		rows = append(rows, d.row(c))
+	}
+	if accounts > 0 {
+		rows = append(rows, []string{last[0], "the last of " + plural(days-mostDays, "more day") + " with " + plural(accounts, "account"), ""})
 	}
 	return rows
 }
+
+// mostDays is how many days a timetable has without --verbose.
+const mostDays = 14
 
 // remarks say what an appointment costs and why it is then.
 func remarks(a *plan.Appointment) string {
@@ -87,8 +121,10 @@ func remarks(a *plan.Appointment) string {
 	if a.Window != "" {
 		out = append(out, windowOf(a.Window))
 	}
-	if a.Waited != "" {
-		out = append(out, "waited for "+clean(a.Waited))
+	switch waited := clean(a.Waited); waited {
+	case "", "window " + clean(a.Window), "working hours", "the accounts before it": // that is said, or seen
+	default:
+		out = append(out, "waited for "+waited)
 	}
 	return strings.Join(out, ", ")
 }
