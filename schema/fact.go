@@ -25,6 +25,7 @@ const (
 	FactReleased   = "released"   // transit copies were released; id "released"
 	FactRolledBack = "rolledback" // the account went back; id "rolledback/ACCOUNT/EPOCH"
 	FactTrial      = "trial"      // databases of an account were tried; id "trial/ACCOUNT/SERVER/N"; value TrialFact
+	FactRecovered  = "recovered"  // a person ordered a record mended; id "recovered/ACCOUNT/TERM"; value RecoveredFact
 	FactNamed      = "named"      // the account as it was first seen; id "named/ACCOUNT"; value NamedFact
 )
 
@@ -116,6 +117,14 @@ type TriedDatabase struct {
 type NamedFact struct {
 	ID      string    `json:"id,omitempty"`
 	Created time.Time `json:"created,omitzero"`
+}
+
+// RecoveredFact is what somebody ordered for an account that its agent kept
+// closed. By and At of the fact say who, and when.
+type RecoveredFact struct {
+	Order  string `json:"order"`  // rebuild | surrender | accept
+	Server string `json:"server"` // whose record was changed
+	Term   uint64 `json:"term"`   // of the claim under which it was ordered
 }
 
 // ReinstallFact says that the source became another machine.

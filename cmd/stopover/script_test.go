@@ -175,7 +175,7 @@ func undated(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// spoil HOW FILE... damages files: empty, cut, foreign, flip or newline.
+// spoil HOW FILE... damages files: empty, wipe, cut, foreign, flip or newline.
 func spoil(ts *testscript.TestScript, _ bool, args []string) {
 	for _, pattern := range args[1:] {
 		list, err := filepath.Glob(ts.MkAbs(pattern))
@@ -189,6 +189,8 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 			switch args[0] {
 			case "empty":
 				b = nil
+			case "wipe":
+				clear(b)
 			case "cut":
 				b = b[:len(b)/2]
 			case "foreign":
