@@ -46,9 +46,9 @@ func (v *View) orderLine(account string, c apply.Choice) {
 		end = "-- "
 	}
 	word := shellWord(account)
-	line := "  stopover recover --" + c.Order + " " + shellWord(c.Server) + " --confirm " + word + " " + end + word
+	line := "  stopover recover --" + clean(c.Order) + " " + shellWord(c.Server) + " --confirm " + word + " " + end + word
 	if cells(line) > v.width {
-		v.item("  ", "", nil, "stopover recover, with the account's name, --"+c.Order+" and the server's name, --confirm and the account's name again", nil)
+		v.item("  ", "", nil, "stopover recover, with the account's name, --"+clean(c.Order)+" and the server's name, --confirm and the account's name again", nil)
 		return
 	}
 	v.line("%s", line)
@@ -59,7 +59,7 @@ func (v *View) Recovered(order apply.Recovery, now apply.Diagnosis) {
 	if v.give(RecoverDocument{FormatVersion: FormatVersion, Done: &order, Diagnosis: now}) {
 		return
 	}
-	v.item("", "done", v.style.green, order.Order+" of "+named(order.Account)+" on "+named(order.Server)+".", nil)
+	v.item("", "done", v.style.green, clean(order.Order)+" of "+named(order.Account)+" on "+named(order.Server)+".", nil)
 	v.sides(now)
 	for _, w := range now.Wrong {
 		v.gap()
