@@ -17,7 +17,7 @@ func (b *builder) read(a *account) {
 	}
 	a.found, a.real = b.owner(a, s, t)
 	a.side, a.epoch = a.found, a.real
-	a.moved = a.found == sideTransit || a.found == sideToTransit || a.found == sideHome || a.epoch > 0
+	a.moved = a.found == sideTransit || a.found == sideToTransit || a.found == sideHome || a.epoch > 0 && !b.foreign(s)
 	a.settled = true
 	switch a.found {
 	case sideTransit:
@@ -72,6 +72,7 @@ func (b *builder) pending(a *account, s, t schema.Ownership) (side, uint64) {
 		return sideToSource, t.Epoch
 	case !b.s.present, !b.t.present && (s.State == schema.StateMoved || s.State == schema.StateStaged || s.State == schema.StatePrepared):
 		return sideUnknown, max(s.Epoch, t.Epoch)
+	case b.foreign(s): // checkRecords says whose it is
 	case s.State == schema.StateMoved, t.State == schema.StateMoved,
 		s.State == schema.StateStaged, s.State == schema.StatePrepared:
 		b.blockRecord(a, codeOwnerMissing)
@@ -117,7 +118,7 @@ func (b *builder) checkRecords(a *account) {
 			b.put(f)
 			a.halt(codeRecordBlocked, iPrepare)
 		}
-		if x.p == b.s && b.foreign(o) {
+		if x.p == b.s && b.foreign(o) && !free(o) {
 			b.report(codeHeld, a.name, x.p.name, "", "held by migration "+o.Migration)
 			a.halt(codeHeld, iPrepare)
 		}
@@ -152,6 +153,11 @@ func recovery(account string) string {
 
 // foreign says whether a record belongs to another migration.
 func (b *builder) foreign(o schema.Ownership) bool { return o.Migration != "" && o.Migration != b.id }
+
+// free says whether a record that another migration left may be taken over: it
+// owns its account and has forgotten the server that had it. The agent pairs no
+// other.
+func free(o schema.Ownership) bool { return o.State == schema.StateActive && o.Peer == "" }
 
 // checkConflict refuses to come to a place where the name is somebody else's.
 func (b *builder) checkConflict(a *account) {
