@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite" // for database
 
 	"github.com/stopover/stopover/apply/state"
 	"github.com/stopover/stopover/schema"
@@ -144,4 +146,16 @@ func holdLock(ts *testscript.TestScript, _ bool, args []string) {
 	lock, err := store.Lock(context.Background(), state.Holder{Who: args[0], Doing: "apply", Started: time.Now().UTC()})
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(errors.Join(lock.Release(), store.Close())) })
+}
+
+// database ACCOUNT NAME STATEMENT... makes an SQLite database on the source.
+func makeDatabase(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(filepath.Join("client", "accounts", args[0], "databases", args[1]+".sqlite")))
+	ts.Check(err)
+	db.SetMaxOpenConns(1)
+	for _, s := range append([]string{"PRAGMA journal_mode=WAL"}, args[2:]...) {
+		_, err := db.Exec(s)
+		ts.Check(err)
+	}
+	ts.Check(db.Close())
 }
