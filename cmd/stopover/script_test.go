@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
-		RequireExplicitExec: true,
+		RequireExplicitExec: true, ContinueOnError: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("STOPOVER", filepath.Join(bin, "stopover"))
@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "world": makeWorld, "account": makeAccount, "hostile": hostileAccounts,
 			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "quickstart": copyQuickstart, "database": makeDatabase, "through": through,
+			"inside": inside, "place": place, "replace": replace, "narrow": narrow, "nowhere": nowhere,
 		},
 	})
 }
@@ -76,7 +77,7 @@ func run(ts *testscript.TestScript, args ...string) int {
 
 func environment(ts *testscript.TestScript) []string {
 	env := os.Environ()
-	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR"} {
+	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR", "TZ"} {
 		env = append(env, k+"="+ts.Getenv(k))
 	}
 	return env

@@ -55,6 +55,8 @@ migration "spring" {
 // of their journey, at addresses of its own.
 func makeWorld(ts *testscript.TestScript, _ bool, names []string) {
 	address, port := freeAddress()
+	ts.Setenv("ADDRESS", address)
+	ts.Setenv("PORT", fmt.Sprint(port))
 	config := strings.NewReplacer("ADDRESS", address, "PORT", fmt.Sprint(port), "MAIL", fmt.Sprint(port+1)).Replace(worldConfig)
 	write(ts, "main.stopover.hcl", config)
 	server, err := json.Marshal(map[string]any{"name": "client", "architecture": "2019", "http_port": port, "smtp_port": port + 1,
