@@ -5,7 +5,7 @@ N       ?= 100
 BIN     := bin
 export CGO_ENABLED ?= 0
 
-.PHONY: help build install demo test race check golden bench torture downtime model deps clean
+.PHONY: help build install demo test race check golden bench torture downtime predict model deps clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ torture: build ## N seeded faults over the whole journey: make torture SEED=1 N=
 
 downtime: build ## what a cutover costs an account under load, by its size (Markdown table)
 	$(GO) run ./providers/local/torture downtime -stopover $(BIN)/stopover
+
+predict: build ## how well plans predict the downtime of 112 cutovers of mixed sizes (Markdown table)
+	$(GO) run ./providers/local/torture predict -stopover $(BIN)/stopover
 
 model: ## check the model of the ownership protocol and its mutants with spin, then the Go package's exploration
 	$(GO) run ./providers/agent/ownership/model/run

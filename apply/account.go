@@ -21,19 +21,11 @@ func settingsOf(c *schema.Config, name string, former ...string) schema.Account 
 			return a
 		}
 	}
-	picks := func(patterns []string) bool {
-		for _, n := range names {
-			escaped, err := schema.EscapeName(n)
-			for _, p := range patterns {
-				if p == n || err == nil && plan.Glob(p, escaped) {
-					return true
-				}
-			}
-		}
-		return false
+	match := func(globs []string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return schema.MatchAny(globs, n) })
 	}
 	for _, p := range c.Migration.Patterns {
-		if picks(p.Include) && !picks(p.Exclude) {
+		if match(p.Include) && !match(p.Exclude) {
 			return schema.Account{Name: name, DowntimeBudget: p.DowntimeBudget, Probes: p.Probes}
 		}
 	}

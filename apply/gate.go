@@ -82,7 +82,8 @@ func (a *Approver) ApproveAll(ctx context.Context, p *plan.Plan, want Approval) 
 	case len(reasons) == 1 || !isGlob(want.Gate):
 		return Outcome{Left: out.Left}, reasons[0]
 	default:
-		return Outcome{Left: out.Left}, &RefusedError{Reason: fmt.Sprintf("none of the %s that match %q can be approved now", count(len(reasons), "gate"), want.Gate)}
+		return Outcome{Left: out.Left}, &RefusedError{Reason: fmt.Sprintf("none of the %s that match %q can be approved now", count(len(reasons), "gate"), want.Gate),
+			Details: firstReasons(out.Left)}
 	}
 	known, err := a.facts(ctx)
 	if err != nil {
@@ -97,6 +98,19 @@ func (a *Approver) ApproveAll(ctx context.Context, p *plan.Plan, want Approval) 
 		facts = append(facts, f)
 	}
 	return out, a.write(ctx, facts)
+}
+
+// firstReasons are those of the first few of many gates.
+func firstReasons(left []LeftOut) []string {
+	const most = 5
+	var list []string
+	for i, l := range left {
+		if i == most {
+			return append(list, fmt.Sprintf("and %d more", len(left)-most))
+		}
+		list = append(list, l.Why)
+	}
+	return list
 }
 
 // approvable says why a gate cannot be approved now, or nil.

@@ -161,7 +161,7 @@ func TestApproveInBulk(t *testing.T) {
 	}
 	p, _ = j.compute(m)
 	out, err = a.ApproveAll(context.Background(), p, Approval{Gate: "verify.accept[*]", By: "bob"})
-	if ExitCode(err) != ExitRefused || len(out.Approved) != 0 || len(out.Left) != 3 || !strings.Contains(err.Error(), "none of the 3 gates") {
+	if ExitCode(err) != ExitRefused || len(out.Approved) != 0 || len(out.Left) != 3 || !strings.Contains(err.Error(), "none of the 3 gates") || !strings.Contains(err.Error(), "closed already: approved by bob") {
 		t.Errorf("%+v %v", out, err)
 	}
 	// Those that were used stay; the others are taken away.

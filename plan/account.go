@@ -95,7 +95,7 @@ func (b *builder) matchPatterns() {
 			continue
 		}
 		esc := escape(name)
-		p := b.pattern(name, esc)
+		p := b.pattern(name)
 		switch f := b.s.index[name]; {
 		case b.stay[name] != nil:
 			if p != nil {
@@ -129,10 +129,10 @@ func (b *builder) closed0(name string) bool {
 }
 
 // pattern returns what the first pattern that matches says of an account.
-func (b *builder) pattern(name, esc string) *schema.Account {
+func (b *builder) pattern(name string) *schema.Account {
 	for i := range b.mig.Patterns {
 		p := &b.mig.Patterns[i]
-		if b.renamed.picks(p.Include, name, esc) && !b.renamed.picks(p.Exclude, name, esc) {
+		if b.renamed.match(p.Include, name) && !b.renamed.match(p.Exclude, name) {
 			return &b.patternConf[i]
 		}
 	}

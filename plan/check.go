@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -38,6 +37,7 @@ func (b *builder) check() {
 		a.share = b.est.shares(a)
 		a.cut = a.share.sum()
 		b.checkBudget(a)
+		b.checkWindows(a)
 		b.checkTasks(a)
 	}
 }
@@ -156,21 +156,6 @@ func (b *builder) checkClosed() {
 			b.report(codeClosed, a.name, "", "", "")
 		}
 	}
-}
-
-// checkBudget stops an account before a cutover that would take too long.
-func (b *builder) checkBudget(a *account) {
-	if a.budget() == 0 || a.cut <= a.budget() || a.stop <= iMigrate {
-		return
-	}
-	from := iMigrate
-	if a.found == sideTransit {
-		from = iRelocate
-	}
-	if a.found == sideHome || a.found == sideToSource || b.back && a.found == sideTransit {
-		return
-	}
-	b.block(a, codeBudget, from, "", fmt.Sprintf("the cutover is predicted to take %s, the budget is %s", a.cut, a.budget()))
 }
 
 func because(reason string) string {

@@ -34,7 +34,7 @@ func (b *builder) checkVanished() {
 		if b.byName[name] != nil || b.stay[name] != nil || b.s.index[name] != nil || b.t.index[name] != nil || b.gone(name) {
 			continue
 		}
-		if b.past.has(DisposedAccountID(name)) || b.past.has(RetiredAccountID(name)) || b.newName(name) != "" || b.pattern(name, escape(name)) == nil {
+		if b.past.has(DisposedAccountID(name)) || b.past.has(RetiredAccountID(name)) || b.newName(name) != "" || b.pattern(name) == nil {
 			continue
 		}
 		b.report(codeAccountClosed, name, "", "", name+" took part and is on no server; write removed "+quoteHCL(name)+" if it was closed on purpose")

@@ -224,6 +224,7 @@ func (p *Plan) bytes() error {
 		r.all(&a.Name, &a.Where, &a.Blocked)
 	}
 	r.all(&p.Migration, &p.Downtime.Of)
+	p.Dates.bytes(&r)
 	return r.err
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/stopover/stopover/schema"
 )
@@ -46,6 +47,7 @@ type builder struct {
 	until           int // index of the last phase that is wanted
 	stop            int // index of the first phase that nothing may enter
 
+	openings map[string]time.Duration // the longest, by the names of windows
 	est      estimator
 	gates    []Gate
 	findings []schema.Finding
@@ -115,6 +117,7 @@ func newBuilder(in Input) (*builder, error) {
 		}
 	}
 	b.back = len(in.Goal.Rollback) > 0
+	b.openings = map[string]time.Duration{}
 	b.past = remember(in.Past.Facts)
 	b.waivers = newWaivers(b.mig, in.Now)
 	b.configApprovals = map[string][]schema.Approval{}
@@ -124,7 +127,8 @@ func newBuilder(in Input) (*builder, error) {
 	b.est = newEstimator(in.Past, b.proc)
 	b.patternConf = make([]schema.Account, len(b.mig.Patterns))
 	for i, p := range b.mig.Patterns {
-		b.patternConf[i] = schema.Account{DowntimeBudget: p.DowntimeBudget, Probes: p.Probes}
+		b.patternConf[i] = schema.Account{DowntimeBudget: p.DowntimeBudget, OnExceed: p.OnExceed, Windows: p.Windows,
+			Language: p.Language, Probes: p.Probes}
 	}
 	return b, nil
 }

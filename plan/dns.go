@@ -3,7 +3,6 @@ package plan
 import (
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stopover/stopover/schema"
@@ -26,38 +25,50 @@ func (b *builder) checkDNS(a *account) {
 		return
 	}
 	r := b.resolved(a)
-	say := func(code string, list []string, one, more string) {
-		if len(list) == 0 {
-			return
-		}
-		slices.Sort(list)
-		first, _, _ := strings.Cut(list[0], " ")
-		text := first + " " + one
-		if len(list) > 1 {
-			text = count(len(list), "name") + " " + more + ", first " + first
-		}
-		b.reportSeen(code, a.name, "", "", text, list)
-	}
-	say(codeDNSLookup, r.failed, "could not be looked up", "could not be looked up")
-	say(codeDNSMissing, r.missing, "has no address in DNS", "have no address in DNS")
+	b.sayNames(a, codeDNSLookup, r.failed, "could not be looked up", "could not be looked up")
+	b.sayNames(a, codeDNSMissing, r.missing, "has no address in DNS", "have no address in DNS")
 	if len(b.sourceAddresses()) > 0 {
-		say(codeDNSOther, r.elsewhere, "points to neither server", "point to neither server")
+		b.sayNames(a, codeDNSOther, r.elsewhere, "points to neither server", "point to neither server")
 	}
-	if b.dnsAction("external-address") == "change_before_finish" {
-		say(codeDNSChange, r.external, "points to "+b.s.name+", and has to be changed before that is switched off", "point to "+b.s.name+", and have to be changed before that is switched off")
-	} else if b.dnsAction("external-address") == "keep" {
-		say(codeDNSKept, r.external, "is on external DNS and keeps its records", "are on external DNS and keep their records")
+	switch b.dnsAction("external-address") {
+	case "change_before_finish":
+		until := " to " + b.s.name + ", and ha%s to be changed before that is switched off"
+		b.sayNames(a, codeDNSChange, r.external, "points"+strings.Replace(until, "%s", "s", 1), "point"+strings.Replace(until, "%s", "ve", 1))
+	case "keep":
+		b.sayNames(a, codeDNSKept, r.external, "is on external DNS and keeps its records", "are on external DNS and keep their records")
 	}
-	if b.dnsAction("own-address") == "report" && b.goesOut(a) {
-		say(codeDNSOwn, r.own, "on the provider's DNS has addresses of "+b.s.name, "on the provider's DNS have addresses of "+b.s.name)
+	b.sayNames(a, codeDNSServer, r.named, "has a record that names the server itself", "have records that name the server itself")
+	b.sayNames(a, codeDNSCAA, r.caa, "restricts who may issue its certificates", "restrict who may issue their certificates")
+	b.sayNames(a, codeMXMissing, r.noMX, "has mailboxes here and no MX record", "have mailboxes here and no MX record")
+	if !b.goesOut(a) {
+		return
 	}
-	say(codeDNSServer, r.named, "has a record that names the server itself", "have records that name the server itself")
-	say(codeDNSCAA, r.caa, "restricts who may issue its certificates", "restrict who may issue their certificates")
-	say(codeMXMissing, r.noMX, "has mailboxes here and no MX record", "have mailboxes here and no MX record")
-	if b.goesOut(a) {
-		say(codeSPF, r.spf, "has an SPF record with an address of "+b.s.name, "have SPF records with an address of "+b.s.name)
-		b.checkMX(a)
+	if b.dnsAction("own-address") == "report" {
+		b.sayNames(a, codeDNSOwn, r.own, "on the provider's DNS has addresses of "+b.s.name, "on the provider's DNS have addresses of "+b.s.name)
 	}
+	b.sayNames(a, codeSPF, r.spf, "has an SPF record with an address of "+b.s.name, "have SPF records with an address of "+b.s.name)
+	b.checkMX(a)
+}
+
+// sayNames reports what is to be said of some names of an account: each line
+// begins with the name.
+func (b *builder) sayNames(a *account, code string, lines []string, one, more string) {
+	if len(lines) == 0 {
+		return
+	}
+	slices.Sort(lines)
+	first, _, _ := strings.Cut(lines[0], " ")
+	names, last := 0, ""
+	for i, line := range lines {
+		if name, _, _ := strings.Cut(line, " "); i == 0 || name != last { // a name may have several records
+			names, last = names+1, name
+		}
+	}
+	text := first + " " + one
+	if names > 1 {
+		text = count(names, "name") + " " + more + ", first " + first
+	}
+	b.reportSeen(code, a.name, "", "", text, lines)
 }
 
 // dnsAction is what the process says of a DNS rule; empty: nothing.
@@ -253,104 +264,4 @@ func inNetwork(network, s string) bool {
 	}
 	n, err := netip.ParseAddr(network)
 	return err == nil && n.Unmap() == a
-}
-
-// mxRule is the rule of the process that is about an MX record; nil: none is.
-func (b *builder) mxRule(x *schema.DNSRecord) *schema.DNSRule {
-	for i := range b.proc.DNS {
-		r := &b.proc.DNS[i]
-		pref, ok := strings.CutPrefix(r.Record, "MX ")
-		if n, err := strconv.ParseUint(pref, 10, 16); ok && err == nil && uint16(n) == x.Pref {
-			return r
-		}
-	}
-	return nil
-}
-
-// checkMX applies the process's rule on mail records to the domains on external
-// DNS. Nothing is ever deleted by Stopover.
-func (b *builder) checkMX(a *account) {
-	for _, d := range a.live.Domains {
-		n := b.in.Inventory.DNS.Name(hostName(d.Name))
-		if n == nil || n.Error != "" || managed(n, d.DNS) != dnsExternal {
-			continue
-		}
-		others := 0
-		var rule *schema.DNSRule
-		var mx schema.DNSRecord
-		for _, x := range n.Records {
-			if x.Type != "MX" {
-				continue
-			}
-			if r := b.mxRule(&x); r != nil && (len(b.s.found.Names) == 0 || b.isServer(x.Value)) {
-				rule, mx = r, x
-			} else {
-				others++
-			}
-		}
-		if rule != nil {
-			b.reportMX(a, n.Name, rule, &mx, others)
-		}
-	}
-}
-
-func (b *builder) reportMX(a *account, domain string, rule *schema.DNSRule, mx *schema.DNSRecord, others int) {
-	what := "MX " + strconv.Itoa(int(mx.Pref)) + " " + mx.Value + " of " + domain
-	seen := []string{domain + " MX " + strconv.Itoa(int(mx.Pref)) + " " + mx.Value}
-	switch {
-	case rule.Action == "keep":
-		b.reportSeen(codeMXKept, a.name, "", domain, what+" stays", seen)
-	case rule.Action != "remove_before_migrate":
-	case others == 0:
-		b.reportSeen(codeMXRemove, a.name, "", domain, what+" is to be deleted before the account moves, and is the only one: add the others first, or mail stops", seen)
-	default:
-		b.reportSeen(codeMXRemove, a.name, "", domain, what+" is to be deleted before the account moves; "+count(others, "other")+" "+staysStay(others), seen)
-	}
-}
-
-func staysStay(n int) string {
-	if n == 1 {
-		return "stays"
-	}
-	return "stay"
-}
-
-// checkReroute tells for each domain whether it is out of reach while the
-// service addresses go to transit and come home.
-func (b *builder) checkReroute(a *account) {
-	lasts := b.proc.Downtime.Reroute
-	if lasts == 0 || b.proc.Phase(schema.PhaseReinstall) == nil || b.reinstalled || len(b.serves()) == 0 {
-		return
-	}
-	var seen []string
-	external := 0
-	for _, d := range a.live.Domains {
-		n := b.in.Inventory.DNS.Name(hostName(d.Name))
-		switch managed(n, d.DNS) {
-		case dnsExternal:
-			if n != nil && n.Error == "" && !b.pointsHere(n) {
-				continue
-			}
-			external++
-			seen = append(seen, d.Name+": about "+lasts.String()+" each way")
-		case dnsProvider:
-			seen = append(seen, d.Name+": none")
-		}
-	}
-	if external == 0 {
-		return
-	}
-	slices.Sort(seen)
-	text := count(external, "name") + " on external DNS " + isAre(external) + " out of reach for about " + lasts.String() + " each way"
-	if rest := len(seen) - external; rest > 0 {
-		text += "; " + itoa(int64(rest)) + " on the provider's DNS " + isAre(rest) + " not"
-	}
-	b.reportSeen(codeReroute, a.name, "", "", text, seen)
-}
-
-// pointsHere says whether a name has an address of the source.
-func (b *builder) pointsHere(n *schema.FoundName) bool {
-	return slices.ContainsFunc(n.Records, func(x schema.DNSRecord) bool {
-		return (x.Type == "A" || x.Type == "AAAA") && slices.Contains(b.sourceAddresses(), address(x.Value))
-	})
 }

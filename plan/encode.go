@@ -53,19 +53,8 @@ func appendPlan(b []byte, p *Plan) ([]byte, error) {
 
 // appendTail appends what is not digested, and the digest.
 func appendTail(b []byte, p *Plan, digest string) []byte {
-	b = append(b, `,"dates":{"computed":"`...)
-	b = p.Dates.Computed.AppendFormat(b, time.RFC3339Nano)
-	b = append(b, '"')
-	if !p.Dates.Ends.IsZero() {
-		b = append(b, `,"ends":"`...)
-		b = p.Dates.Ends.AppendFormat(b, time.RFC3339Nano)
-		b = append(b, '"')
-	}
-	b = maybe(b, `,"from_handover":`, p.Dates.FromHand)
-	if len(p.Dates.Findings) > 0 {
-		b = list(b, `,"findings":`, p.Dates.Findings, appendFinding)
-	}
-	b = text(b, `},"digest":`, digest)
+	b = appendDates(b, &p.Dates)
+	b = text(b, `,"digest":`, digest)
 	return append(b, '}')
 }
 
@@ -144,6 +133,13 @@ func appendStep(b []byte, s *Step) []byte {
 		b = append(b, `,"objects":[`...)
 		for i, o := range s.Objects {
 			b = quoted(comma(b, i), o)
+		}
+		b = append(b, ']')
+	}
+	if len(s.Windows) > 0 {
+		b = append(b, `,"windows":[`...)
+		for i, w := range s.Windows {
+			b = quoted(comma(b, i), w)
 		}
 		b = append(b, ']')
 	}

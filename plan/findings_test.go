@@ -248,5 +248,5 @@ var dossier = []struct{ id, what, left string }{
 	{"C53", "probes recorded before, and repeated", ""},
 	{"C54", "permissions", "What the provider cannot do with the credentials it has is said, with its reason."},
 	{"C55", "nothing else changes at the same time", "Accounts that appear are said, and a saved plan is stale when domains, programs, tasks or databases changed; what owners do is for them to know."},
-	{"C56", "deadline and free days", "The timetable of each plan has them, with what they depend on: they are dates, not findings of this list."},
+	{"C56", "deadline and free days", ""},
 }

@@ -67,6 +67,9 @@ func (b *builder) cutover(a *account, w *way, warm node) node {
 	first := len(b.steps)
 	s := w.step(a, OpFreeze, "", a.epoch, w.from)
 	s.Why, s.Estimate = w.why.freeze, a.cutOf(OpFreeze)
+	if w.group != "rollback" { // somebody asked for that one now
+		s.Windows = b.windowsOf(a)
+	}
 	freeze := b.add(&s, warm)
 	last := freeze
 	for _, part := range a.parts {

@@ -42,8 +42,13 @@ func TestGolden(t *testing.T) {
 				p.Judge(parseFindings(t, judged))
 			}
 			got := render(p)
+			dates := renderDates(&p.Dates)
+			asked := has(archive, "dates")
 			if *update {
 				setSection(archive, "want", got)
+				if asked {
+					setSection(archive, "dates", dates)
+				}
 				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -51,6 +56,9 @@ func TestGolden(t *testing.T) {
 			}
 			if diff := cmp.Diff(strings.Split(section(archive, "want"), "\n"), strings.Split(got, "\n")); diff != "" {
 				t.Errorf("%s(-want +got)\n%s", archive.Comment, diff)
+			}
+			if diff := cmp.Diff(strings.Split(section(archive, "dates"), "\n"), strings.Split(dates, "\n")); asked && diff != "" {
+				t.Errorf("dates: %s(-want +got)\n%s", archive.Comment, diff)
 			}
 		})
 	}
@@ -63,6 +71,10 @@ func section(a *txtar.Archive, name string) string {
 		}
 	}
 	return ""
+}
+
+func has(a *txtar.Archive, name string) bool {
+	return slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == name })
 }
 
 func setSection(a *txtar.Archive, name, text string) {
@@ -103,6 +115,7 @@ func caseInput(t *testing.T, a *txtar.Archive) Input {
 	parseMore(t, section(a, "more"), cfg)
 	in.Checked = parseFindings(t, section(a, "checked"))
 	in.Inventory.DNS = parseDNS(t, section(a, "dns"))
+	applyTime(t, &in, section(a, "time"))
 	past.approve(t, &in)
 	return in
 }
@@ -246,6 +259,9 @@ func renderCut(out *strings.Builder, p *Plan, first *Step) {
 		}
 	}
 	fmt.Fprintf(out, "cutover @%d %s to %s (%s%s; %s)", first.Epoch, first.From, first.To, strings.Join(parts, ", "), undo, down)
+	if len(first.Windows) > 0 {
+		out.WriteString(" " + openIn(first.Windows))
+	}
 	if first.Projected {
 		out.WriteString("*")
 	}

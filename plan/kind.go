@@ -73,7 +73,7 @@ func FindingKinds() []FindingKind {
 // findingKinds and kindIndex are never written to.
 var (
 	findingKinds = slices.Concat(serverKinds, accountKinds, orderKinds, targetKinds, engineKinds, contentKinds, dnsKinds,
-		trialKinds, renameKinds, waiverKinds, journeyKinds)
+		trialKinds, renameKinds, waiverKinds, journeyKinds, timeKinds)
 	kindIndex = indexKinds(findingKinds)
 )
 

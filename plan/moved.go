@@ -38,6 +38,12 @@ func (r *renames) picks(patterns []string, name, esc string) bool {
 	return false
 }
 
+// match is picks for the patterns of the configuration, which are globs over
+// names as they are.
+func (r *renames) match(globs []string, name string) bool {
+	return schema.MatchAny(globs, name) || slices.ContainsFunc(r.from[name], func(old string) bool { return schema.MatchAny(globs, old) })
+}
+
 // follow takes what is known under old names to the new ones. A block whose old
 // name is still on a server does nothing.
 func (b *builder) follow() {

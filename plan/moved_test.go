@@ -124,3 +124,27 @@ func TestRenamedFacts(t *testing.T) {
 		t.Errorf("the approval is lost: %v", m.approvals)
 	}
 }
+
+// TestMovedRequest: an approval that names every account counts after one of them
+// was renamed, whatever that does to their order.
+func TestMovedRequest(t *testing.T) {
+	w := smallWorld("blog", "shop")
+	w.t.Can[schema.CanProvision] = false
+	w.cfg.Migration.Accounts = []schema.Account{{Name: "blog", After: []string{"shop"}}}
+	p := mustCompute(t, w)
+	if err := w.run(p, never); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range mustCompute(t, w).Waiting() {
+		if err := w.close(g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.s.Account("shop").Name = "alpha"
+	slices.SortFunc(w.s.Accounts, func(x, y *schema.FoundAccount) int { return compareNames(x.Name, y.Name) })
+	w.cfg.Migration.Moved = []schema.Moved{{From: "shop", To: "alpha"}}
+	p = mustCompute(t, w)
+	if g := p.Gate(GateID(schema.PhaseRequest, "transit", "transit")); g == nil || g.Closed == "" {
+		t.Errorf("the approval is lost: %+v", g)
+	}
+}

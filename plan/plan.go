@@ -219,6 +219,7 @@ type Downtime struct {
 type Dates struct {
 	Computed  time.Time        `json:"computed"`
 	Ends      time.Time        `json:"ends,omitzero"`
+	Earliest  bool             `json:"earliest,omitempty"`      // not before Ends: people have to act meanwhile, or a step has no estimate
 	FromHand  string           `json:"from_handover,omitempty"` // e.g. "+2 d" while the hand-over is unknown
 	Handover  time.Time        `json:"handover,omitzero"`       // known or promised
 	Promised  bool             `json:"promised,omitempty"`      // Handover is a promise
@@ -240,7 +241,8 @@ type Appointment struct {
 	Ends     time.Time     `json:"ends,omitzero"`
 	After    time.Duration `json:"after,omitempty"` // begins so long after the hand-over
 	Relative bool          `json:"relative,omitempty"`
-	Takes    time.Duration `json:"takes"`
+	Earliest bool          `json:"earliest,omitempty"` // not before Begins: something comes before it of which nobody knows how long it takes
+	Takes    time.Duration `json:"takes"`              // of a cutover without the warm pass, which is over when it begins
 	Downtime time.Duration `json:"downtime,omitempty"`
 	Window   string        `json:"window,omitempty"` // it begins in this one; "working" for working hours
 	Waited   string        `json:"waited,omitempty"` // what it waited for longest, for people
@@ -249,7 +251,7 @@ type Appointment struct {
 // Deadline is one date that was asked for, and how it looks.
 type Deadline struct {
 	What   string        `json:"what"`            // finish_by | forced_on | free_days | rollback
-	At     time.Time     `json:"at"`              // the end of the day
+	At     time.Time     `json:"at"`              // the end of the day; of forced_on its begin
 	Ends   time.Time     `json:"ends,omitzero"`   // when what it is about is predicted to be done
 	Slack  time.Duration `json:"slack,omitempty"` // negative: it will be missed by so much
 	Missed bool          `json:"missed,omitempty"`

@@ -57,20 +57,14 @@ func (b *builder) asker() string {
 
 // everybody lists the accounts, as evidence of what a request is for.
 func (b *builder) everybody() string {
-	var s strings.Builder
-	if len(b.renamed.from) > 0 { // the same text as before they were renamed
-		names := make([]string, len(b.accounts))
-		for i, a := range b.accounts {
-			names[i] = b.renamed.oldest(a.name)
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			s.WriteString(escape(name) + "\n")
-		}
-		return s.String()
+	names := make([]string, len(b.accounts))
+	for i, a := range b.accounts {
+		names[i] = b.renamed.oldest(a.name)
 	}
-	for _, a := range b.accounts {
-		s.WriteString(a.esc)
+	slices.Sort(names) // neither a new name nor another order is news to whoever asked
+	var s strings.Builder
+	for _, name := range names {
+		s.WriteString(escape(name))
 		s.WriteByte('\n')
 	}
 	return s.String()

@@ -86,7 +86,7 @@ func TestGoldenCoverage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all.WriteString(section(a, "want"))
+		all.WriteString(section(a, "want") + section(a, "dates"))
 	}
 	text := all.String()
 	inCutover := []Op{OpFreeze, OpFinalSync, OpCompare, OpPrepareCopy, OpThaw, OpGate}

@@ -114,8 +114,18 @@ func (c *comparison) left() {
 			c.say("step %s was to %s and is to %s", s.ID, old.Op, s.Op)
 		case old.Method != s.Method && !(s.Op == OpSwitch && s.Method == MethodFinish):
 			c.say("step %s was to be done by %s and would be done by %s", s.ID, old.Method, s.Method)
+		case !slices.Equal(old.Windows, s.Windows):
+			c.say("step %s was to begin %s and would begin %s", s.ID, openIn(old.Windows), openIn(s.Windows))
 		}
 	}
+}
+
+// openIn says when a step may begin.
+func openIn(windows []string) string {
+	if len(windows) == 0 {
+		return "at any time"
+	}
+	return "in " + strings.Join(windows, " or ")
 }
 
 // findings checks that none is worse: not one that is new, not one that became

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type waivers struct {
 // waiver is one block while findings are made.
 type waiver struct {
 	conf    *schema.Waiver
+	globs   []schema.Glob // over names of accounts; none: any, and findings of none
+	object  *schema.Glob  // nil: any
 	expired bool
 	used    bool
 	refused bool // it names a finding that cannot be waived
@@ -37,7 +40,10 @@ func newWaivers(mig *schema.Migration, now time.Time) waivers {
 	w := waivers{list: make([]waiver, len(mig.Waivers)), byCode: map[string][]*waiver{}}
 	for i := range mig.Waivers {
 		c := &mig.Waivers[i]
-		w.list[i] = waiver{conf: c, expired: hasExpired(mig, c, now)}
+		w.list[i] = waiver{conf: c, globs: globsOf(c.Accounts), expired: hasExpired(mig, c, now)}
+		if c.Object != "" {
+			w.list[i].object = &globsOf([]string{c.Object})[0]
+		}
 		w.byCode[c.Code] = append(w.byCode[c.Code], &w.list[i])
 	}
 	return w
@@ -95,12 +101,33 @@ func isOwnRule(code string) bool {
 	return strings.HasPrefix(code, CheckPrefix) || strings.HasPrefix(code, PolicyPrefix)
 }
 
-// matches says whether the waiver names a finding.
+// globsOf are the patterns of a list. One that cannot be read, which reading the
+// configuration refuses, stands for itself.
+func globsOf(list []string) []schema.Glob {
+	out := make([]schema.Glob, len(list))
+	for i, s := range list {
+		g, err := schema.ParseGlob(s)
+		if err != nil {
+			g, _ = schema.ParseGlob(schema.QuoteGlob(s))
+		}
+		out[i] = g
+	}
+	return out
+}
+
+// matches says whether the waiver names a finding, by the name that its account
+// has now or had before.
 func (x *waiver) matches(f *schema.Finding, names *renames) bool {
-	if len(x.conf.Accounts) > 0 && (f.Account == "" || !names.picks(x.conf.Accounts, f.Account, escape(f.Account))) {
+	if x.object != nil && !x.object.Match(f.Object) {
 		return false
 	}
-	return x.conf.Object == "" || x.conf.Object == f.Object || Glob(x.conf.Object, f.Object)
+	if len(x.globs) == 0 {
+		return true
+	}
+	named := func(name string) bool {
+		return slices.ContainsFunc(x.globs, func(g schema.Glob) bool { return g.Match(name) })
+	}
+	return f.Account != "" && (named(f.Account) || slices.ContainsFunc(names.from[f.Account], named))
 }
 
 // sayWaivers reports waivers that do nothing, or not what they were written

@@ -63,7 +63,9 @@ func WindowsOf(cfg *schema.Config, names []string) []schema.Window {
 }
 
 // WindowNeed is how long a window has to stay open for a cutover to begin: the
-// warm pass and the predicted outage, a quarter more than that, and ten seconds.
+// predicted outage, a quarter more, ten seconds, and the warm pass as far as it
+// has to lie within the window too, which for apply it does not: that ends when
+// the window opens.
 func WindowNeed(warm, cut time.Duration) time.Duration {
 	return warm + cut + cut/4 + 10*time.Second
 }
@@ -93,15 +95,13 @@ type hours struct {
 // configuration that nobody has validated holds such a one.
 func readHours(w schema.Window) (hours, bool) {
 	h := hours{name: w.Name, dates: w.Dates, except: w.Except, every: len(w.Days) == 0 && len(w.Dates) == 0}
-	from, err1 := time.Parse("15:04", w.From)
-	to, err2 := time.Parse("15:04", w.To)
-	zone, err3 := loadZone(w.Timezone)
+	var err1, err2, err3 error
+	h.from, err1 = timeOfDay(w.From)
+	h.to, err2 = timeOfDay(w.To)
+	h.zone, err3 = loadZone(w.Timezone)
 	if err1 != nil || err2 != nil || err3 != nil {
 		return h, false
 	}
-	h.zone = zone
-	h.from = time.Duration(from.Hour())*time.Hour + time.Duration(from.Minute())*time.Minute
-	h.to = time.Duration(to.Hour())*time.Hour + time.Duration(to.Minute())*time.Minute
 	if h.to <= h.from {
 		h.to += 24 * time.Hour
 	}
@@ -113,6 +113,15 @@ func readHours(w schema.Window) (hours, bool) {
 		}
 	}
 	return h, true
+}
+
+// timeOfDay reads "15:04", and "24:00", which is the midnight at the end.
+func timeOfDay(s string) (time.Duration, error) {
+	if s == "24:00" {
+		return 24 * time.Hour, nil
+	}
+	t, err := time.Parse("15:04", s)
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err
 }
 
 // loadZone loads a time zone. "Local" is refused: a plan must be the same on every
@@ -239,6 +248,13 @@ func joined(list []span) []span {
 	return out
 }
 
+// begin sets the first time that the calendar may be asked for.
+func (c *calendar) begin(at time.Time) {
+	if c.day.IsZero() {
+		c.day = at.UTC().Truncate(24*time.Hour).AddDate(0, 0, -3)
+	}
+}
+
 // next is NextOpen. It may be asked for times in any order, but not for one
 // before the first.
 func (c *calendar) next(from time.Time, need time.Duration) (Opening, bool) {
@@ -249,9 +265,7 @@ func (c *calendar) next(from time.Time, need time.Duration) (Opening, bool) {
 	if len(c.list) == 0 {
 		return Opening{}, false
 	}
-	if c.day.IsZero() {
-		c.day = from.Truncate(24*time.Hour).AddDate(0, 0, -3)
-	}
+	c.begin(from)
 	limit := from.AddDate(0, 0, searchDays)
 	for step := from; ; {
 		i, _ := slices.BinarySearchFunc(c.spans, step, func(x span, t time.Time) int {

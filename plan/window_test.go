@@ -65,6 +65,8 @@ func TestNextOpen(t *testing.T) {
 		{"dates that are over", []schema.Window{{Name: "d", Dates: []string{"2026-12-02"}, From: "10:00", To: "11:00", Timezone: "UTC"}}, "2026-12-02 11:00", 0, ""},
 		{"not on that day", []schema.Window{{Name: "d", Except: []string{"2026-12-02"}, From: "10:00", To: "11:00", Timezone: "UTC"}}, "2026-12-01 11:00", 0, "2026-12-03 10:00 2026-12-03 11:00 d"},
 		{"the whole day", []schema.Window{window("00:00", "00:00", "UTC", "sat", "sun")}, "2026-12-01 11:00", 48 * time.Hour, "2026-12-05 00:00 2026-12-07 00:00 w"},
+		{"until midnight", []schema.Window{window("22:00", "24:00", "UTC", "sat")}, "2026-12-01 11:00", 0, "2026-12-05 22:00 2026-12-06 00:00 w"},
+		{"the whole day until midnight", []schema.Window{window("00:00", "24:00", "UTC", "sat")}, "2026-12-01 11:00", 24 * time.Hour, "2026-12-05 00:00 2026-12-06 00:00 w"},
 		{"further away than a year and a bit", []schema.Window{{Name: "d", Dates: []string{"2028-02-29"}, From: "10:00", To: "11:00", Timezone: "UTC"}}, "2026-12-01 10:30", 0, ""},
 		{"always", []schema.Window{window("00:00", "00:00", "UTC")}, "2026-12-01 11:00", 399 * 24 * time.Hour, "2026-12-01 11:00 2028-01-05 11:00 w"},
 		{"a time zone that nobody knows", []schema.Window{window("01:00", "05:00", "Mars/Olympus")}, "2026-12-01 11:00", 0, ""},

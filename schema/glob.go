@@ -221,3 +221,23 @@ func QuoteGlob(name string) string {
 	}
 	return b.String()
 }
+
+// Picks says whether the pattern picks an account: one glob of Include matches
+// its name, and none of Exclude.
+func (p *AccountsPattern) Picks(name string) bool {
+	return MatchAny(p.Include, name) && !MatchAny(p.Exclude, name)
+}
+
+// MatchAny says whether one of the globs matches a name. One that ParseGlob
+// refuses matches nothing.
+func MatchAny(globs []string, name string) bool {
+	for _, s := range globs {
+		if s == "*" {
+			return true
+		}
+		if g, err := ParseGlob(s); err == nil && g.Match(name) {
+			return true
+		}
+	}
+	return false
+}

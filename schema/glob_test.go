@@ -133,3 +133,12 @@ func BenchmarkGlobWorstCase(b *testing.B) {
 		g.Match(name)
 	}
 }
+
+func TestPicks(t *testing.T) {
+	p := AccountsPattern{Include: []string{"cust-[0-9]", `\xFF*`, "[broken"}, Exclude: []string{"cust-3"}}
+	for name, want := range map[string]bool{"cust-1": true, "cust-3": false, "cust-x": false, "\xff\xfe": true, "%FF": false, "[broken": false, "": false} {
+		if got := p.Picks(name); got != want {
+			t.Errorf("Picks(%q) is %v", name, got)
+		}
+	}
+}

@@ -126,6 +126,11 @@ func (s *source) glob(dir, pattern string) ([]string, error) {
 		}
 	}
 	if s.root != nil {
+		if info, err := s.root.Stat(at); err != nil {
+			return nil, fmt.Errorf("%s: %w", shownPath(dir), escape(err))
+		} else if !info.IsDir() {
+			return nil, fmt.Errorf("%s is not a directory", shownPath(dir))
+		}
 		sub, err := fs.Sub(s.root.FS(), at)
 		if err != nil {
 			return nil, reason(err)
@@ -135,7 +140,10 @@ func (s *source) glob(dir, pattern string) ([]string, error) {
 			return nil, escape(err)
 		}
 		for _, name := range names {
-			found[name] = true
+			info, err := s.root.Stat(slash.Join(at, name)) // links that lead out are no files
+			if err == nil && info.Mode().IsRegular() {
+				found[name] = true
+			}
 		}
 	}
 	if len(found) > maxNames {

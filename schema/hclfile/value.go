@@ -50,6 +50,10 @@ func (d *decoder) evaluate(n *node, name string, expr hcl.Expression, ctx *hcl.E
 		d.failure(n, expr, ctx, diags)
 		return cty.NilVal, false
 	}
+	if tooLarge(v) {
+		d.wrong(expr.Range(), n, "Number out of range", "This is larger, or closer to zero, than any number that is needed.")
+		return cty.NilVal, false
+	}
 	if !v.IsWhollyKnown() {
 		if !d.failed {
 			d.wrong(expr.Range(), n, "Unknown value", "The value of %q cannot be computed.", name)
@@ -57,6 +61,49 @@ func (d *decoder) evaluate(n *node, name string, expr hcl.Expression, ctx *hcl.E
 		return cty.NilVal, false
 	}
 	return v, true
+}
+
+// tooLarge finds numbers like 1e300000000, which take minutes to write or to
+// compare. In a large list of objects only columns that can hold one are looked
+// at.
+func tooLarge(v cty.Value) bool {
+	if !holdsNumbers(v.Type()) {
+		return false
+	}
+	v, _ = v.UnmarkDeep()
+	found := false
+	err := cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.Type() == cty.Number && v.IsKnown() && !v.IsNull() {
+			exp := v.AsBigFloat().MantExp(nil)
+			found = found || exp > maxExponent || exp < -maxExponent
+		}
+		return !found && holdsNumbers(v.Type()), nil
+	})
+	if err != nil {
+		panic(err) // the callback gives none
+	}
+	return found
+}
+
+// maxExponent is of two; ten thousand times it would still be quick.
+const maxExponent = 40000
+
+func holdsNumbers(t cty.Type) bool {
+	switch {
+	case t == cty.Number || t == cty.DynamicPseudoType:
+		return true
+	case t.IsCollectionType():
+		return holdsNumbers(t.ElementType())
+	case t.IsTupleType():
+		return slices.ContainsFunc(t.TupleElementTypes(), holdsNumbers)
+	case t.IsObjectType():
+		for _, a := range t.AttributeTypes() {
+			if holdsNumbers(a) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // failure reports the first mistake in an expression; others mostly follow from

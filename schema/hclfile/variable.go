@@ -162,6 +162,10 @@ func (d *decoder) settle(v *variable) cty.Value {
 			return unknown
 		}
 	}
+	if tooLarge(value) {
+		d.hidden(g.at, v.node, "Number out of range", "var.%s is larger, or closer to zero, than any number that is needed.", v.name)
+		return unknown
+	}
 	if plain, _ := value.Unmark(); plain.IsNull() && !v.nullable {
 		if v.standard == cty.NilVal || v.standard.IsNull() {
 			d.wrong(g.at, v.node, "No value for a variable", "var.%s must not be null, says its declaration, and %s is. Give it a value.", v.name, g.from)

@@ -273,14 +273,22 @@ func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v 
 
 // ask lets a person at a terminal say yes. Programs say --auto-approve.
 func (p *program) ask(flags applyFlags, plan *plan.Plan) error {
-	if flags.yes || len(plan.Runnable()) == 0 {
+	if len(plan.Runnable()) == 0 {
+		return nil
+	}
+	return p.confirm(flags, "Do these steps?")
+}
+
+// confirm lets a person at a terminal say yes to a question.
+func (p *program) confirm(flags applyFlags, question string) error {
+	if flags.yes {
 		return nil
 	}
 	f, ok := p.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return &apply.RefusedError{Reason: "nobody can be asked here: review the plan and say --auto-approve, or save it with plan --out and apply that file"}
 	}
-	fmt.Fprint(p.err, "\nDo these steps? Only \"yes\" goes on: ")
+	fmt.Fprintf(p.err, "\n%s Only \"yes\" goes on: ", question)
 	line, err := bufio.NewReader(p.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != "yes" {
 		return &apply.RefusedError{Reason: "nothing was done"}

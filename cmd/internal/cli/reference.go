@@ -15,7 +15,7 @@ func Reference() string {
 	b.WriteString("# Commands\n\nThis page is made from the program's own help.\n\n")
 	about, status, _ := strings.Cut(root.Long, "\nExit status:\n")
 	b.WriteString(about + "\n## Exit status\n\n| status | meaning |\n|---|---|\n")
-	for line := range strings.Lines(strings.ReplaceAll(status, "\n       (", " (")) {
+	for line := range strings.Lines(strings.ReplaceAll(status, "\n       ", " ")) {
 		n, text, _ := strings.Cut(strings.TrimSpace(line), " ")
 		fmt.Fprintf(&b, "| %s | %s |\n", n, strings.TrimSpace(text))
 	}

@@ -32,7 +32,8 @@ type program struct {
 	verbose  bool
 	vars     []hclfile.Assignment // of --var and --var-file, in order
 	jsonInto string
-	into     *os.File        // jsonInto, once it is open
+	into     *os.File // jsonInto, once it is open
+	shows    *view.View
 	graceful context.Context // ends at the first Ctrl-C; the command's context ends at the second
 	exit     int
 }
@@ -81,6 +82,7 @@ func (p *program) closed(exit int) int {
 		return exit
 	}
 	err := p.into.Close()
+	p.shows = nil // nothing goes into it any more
 	if p.into = nil; err == nil {
 		return exit
 	}
@@ -96,7 +98,7 @@ func (p *program) status(err error) int {
 	if errors.As(err, &config) { // its diagnostics were shown
 		return apply.ExitError
 	}
-	view.New(p.out, p.err, p.options()).Error(err)
+	p.view().Error(err)
 	return apply.ExitCode(err)
 }
 
@@ -108,7 +110,14 @@ func (p *program) options() view.Options {
 	return o
 }
 
-func (p *program) view() *view.View { return view.New(p.out, p.err, p.options()) }
+// view is the one that shows everything of a command: an error must find the
+// bars of a run that it ends, and a stream begins once.
+func (p *program) view() *view.View {
+	if p.shows == nil {
+		p.shows = view.New(p.out, p.err, p.options())
+	}
+	return p.shows
+}
 
 const rootLong = `Stopover moves hosting accounts off a server and back.
 
@@ -119,11 +128,11 @@ it again goes on.
 
 Exit status:
   0    done, or nothing to do
-  1    error, or some accounts failed
+  1    error, or some accounts failed or differ
   2    plan --detailed-exitcode: there are steps to do
-  3    waiting: only gates are left; who must do what is printed
-       (fmt --check: a file is not formatted)
-  4    refused: blockers, stale saved plan, missing confirmation
+  3    waiting: only gates or closed windows are left; who must do what is
+       printed (fmt --check: a file is not formatted)
+  4    refused: blockers, failed policy, stale saved plan, missing confirmation
   5    another run holds the lock or has claimed the servers
   130  interrupted; run again to go on`
 
@@ -142,7 +151,7 @@ func (p *program) root() *cobra.Command {
 	f.BoolVar(&p.noColor, "no-color", false, "print without colours (as does NO_COLOR)")
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
 	p.variableFlags(f)
-	root.AddCommand(p.init(), p.fmt(), p.validate(), p.inventory(), p.check(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(),
+	root.AddCommand(p.init(), p.fmt(), p.validate(), p.inventory(), p.check(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(), p.verify(),
 		p.report(), p.dns(), p.notices(), p.unlock(), p.declareLost(), p.providers(), p.schema(), p.version(), p.pocketServer())
 	p.completeFlags(root)
 	return root

@@ -18,6 +18,9 @@ func (p *program) schema() *cobra.Command {
   inventory  inventory --json
   report     report --json
   events     each line of apply --json
+  status     status --json
+  check      check --json
+  validate   validate --json
 
 The formats have the version ` + format.Version + `: the second number grows when something is added,
 the first one when something changes.`,

@@ -61,7 +61,7 @@ func (w *waiter) run(ctx context.Context) error {
 			if !w.leaveOut(err) {
 				return w.verdict(nil)
 			}
-			p, lookErr := w.look(ctx, w.failed)
+			p, lookErr := w.peek(ctx)
 			if lookErr != nil {
 				return w.verdict(lookErr)
 			}
@@ -147,7 +147,7 @@ func (w *waiter) await(ctx context.Context, waiting *apply.WaitingError, locked 
 		if err := w.sleep(ctx, d, until, purpose(waiting, locked)); err != nil {
 			return err
 		}
-		p, err := w.look(ctx, w.failed)
+		p, err := w.peek(ctx)
 		switch {
 		case err == nil:
 			bad = 0
@@ -159,8 +159,8 @@ func (w *waiter) await(ctx context.Context, waiting *apply.WaitingError, locked 
 			if !w.opens(waiting) {
 				return waiting
 			}
-		case ctx.Err() != nil:
-			return apply.ErrInterrupted
+		case errors.Is(err, apply.ErrInterrupted):
+			return err
 		default:
 			if bad++; bad >= badLooks {
 				return err
@@ -171,6 +171,18 @@ func (w *waiter) await(ctx context.Context, waiting *apply.WaitingError, locked 
 			return waiting
 		}
 	}
+}
+
+// peek is a look that Ctrl-C ends: there is nothing to finish.
+func (w *waiter) peek(ctx context.Context) (*plan.Plan, error) {
+	looking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.graceful, cancel)()
+	p, err := w.look(looking, w.failed)
+	if err != nil && looking.Err() != nil {
+		return nil, apply.ErrInterrupted
+	}
+	return p, err
 }
 
 // pause is how long to sleep before the next look, and what for if it is a

@@ -35,6 +35,7 @@ type waitWorld struct {
 	act    func(n int) error // a go's result; nil: what the plan waits for
 	seen   func(n int) error // a look's error
 	same   []plan.ID
+	hangs  bool
 	each   func(e apply.Event)     // of each countdown
 	stop   context.CancelCauseFunc // Ctrl-C
 }
@@ -69,8 +70,13 @@ func (w *waitWorld) once(_ context.Context, failed map[string]bool) ([]plan.ID, 
 	return nil, nil
 }
 
-func (w *waitWorld) look(_ context.Context, failed map[string]bool) (*plan.Plan, error) {
+func (w *waitWorld) look(ctx context.Context, failed map[string]bool) (*plan.Plan, error) {
 	w.looks++
+	if w.hangs {
+		w.stop(apply.ErrInterrupted) // Ctrl-C while a server does not answer
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if w.seen != nil {
 		if err := w.seen(w.looks); err != nil {
 			return nil, err
@@ -171,6 +177,7 @@ func TestWaitEnds(t *testing.T) {
 				}
 			}
 		}, apply.ExitInterrupted, 1, 5 * time.Second},
+		{"Ctrl-C in a look", func(w *waitWorld, _ *waiter) { gate(w); w.hangs = true }, apply.ExitInterrupted, 1, firstLook},
 		{"a saved plan does not wait for gates", func(w *waitWorld, x *waiter) { gate(w); x.gates = false }, apply.ExitWaiting, 1, 0},
 		{"a window that never opens", func(w *waitWorld, x *waiter) {
 			w.plan.Steps = []plan.Step{cutoverOf("shop", "gone")}

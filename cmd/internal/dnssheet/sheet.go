@@ -101,11 +101,21 @@ func Make(p *plan.Plan, inv *schema.Inventory) *Sheet {
 		}
 	}
 	for _, f := range p.Findings {
-		if strings.HasPrefix(f.Code, "dns-") || strings.HasPrefix(f.Code, "mx") {
+		if aboutDNS(f.Code) {
 			s.Findings = append(s.Findings, f)
 		}
 	}
 	return s
+}
+
+// aboutDNS says whether a finding belongs on the sheet: what is about records
+// and is not said by a line of the sheet already.
+func aboutDNS(code string) bool {
+	switch code {
+	case "dns-kept", "dns-change", "dns-own-address", "mx-remove", "mx-kept":
+		return false
+	}
+	return strings.HasPrefix(code, "dns-") || strings.HasPrefix(code, "mx-") || strings.HasPrefix(code, "spf-")
 }
 
 // Of returns the lines of one account.

@@ -49,7 +49,7 @@ func (m *Move) schedule(a plan.Appointment) {
 	if a.Window != "" {
 		m.Window = a.Window
 	}
-	if a.Relative || a.Begins.IsZero() {
+	if a.Relative || a.Earliest || a.Begins.IsZero() { // a date that is only a lower bound is nothing to tell a customer
 		m.Relative, m.After = a.Relative, a.After
 		return
 	}
@@ -64,6 +64,7 @@ func (m *Move) schedule(a plan.Appointment) {
 		m.End = end
 	}
 	m.Known = true
+	m.Earliest = m.Earliest || a.Earliest
 }
 
 func phaseOrder(phase string) int { return slices.Index(schema.Phases(), phase) }

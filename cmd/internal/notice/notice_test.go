@@ -143,6 +143,24 @@ func TestLetters(t *testing.T) {
 	}
 }
 
+// What may well be later is not given as a date.
+func TestEarliest(t *testing.T) {
+	in := world()
+	for i := range in.Plan.Dates.Timetable {
+		in.Plan.Dates.Timetable[i].Earliest = true
+	}
+	made, w, letters := written(t, in, "")
+	for account, say := range map[string]string{"shop": "not before Sunday 25 October 2026, 02:50 (UTC+02:00). We", "boutique": "pas avant le dimanche 25 octobre 2026, 01 h 00 (UTC+02:00). Nous"} {
+		if text := strings.Join(strings.Fields(string(letters[account])), " "); !strings.Contains(text, say) || strings.Contains(strings.SplitN(text, "Hello", 2)[0], "Subject: Your account shop moves to another server on") {
+			t.Errorf("%s: %s", account, text)
+		}
+	}
+	b, err := w.Calendar(made.List, "client", in.Plan.Dates.Computed)
+	if err != nil || bytes.Count(b, []byte("STATUS:TENTATIVE\r\n")) != 3 {
+		t.Errorf("%v\n%s", err, b)
+	}
+}
+
 // The way back, a one-way journey, and a place that nobody knows yet.
 func TestLettersOfOtherJourneys(t *testing.T) {
 	in := world()

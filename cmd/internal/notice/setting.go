@@ -1,7 +1,6 @@
 package notice
 
 import (
-	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -30,7 +29,7 @@ func (s *settings) of(name string) schema.Account {
 		out = *a
 	} else {
 		for i := range s.config.Migration.Patterns {
-			if p := &s.config.Migration.Patterns[i]; picks(p.Include, name) && !picks(p.Exclude, name) {
+			if p := &s.config.Migration.Patterns[i]; p.Picks(name) {
 				out.Language = p.Language
 				break
 			}
@@ -40,17 +39,4 @@ func (s *settings) of(name string) schema.Account {
 		out.Language = s.language
 	}
 	return out
-}
-
-func picks(patterns []string, name string) bool {
-	escaped, err := schema.EscapeName(name)
-	for _, p := range patterns {
-		if p == name || err == nil && plan.Glob(p, escaped) {
-			return true
-		}
-		if g, err := schema.ParseGlob(p); err == nil && g.Match(name) {
-			return true
-		}
-	}
-	return false
 }

@@ -188,3 +188,11 @@ func names(list []string, most int) string {
 	}
 	return strings.Join(out, ", ")
 }
+
+// few names accounts where they are few, and counts them where they are many.
+func few(list []string, most int) string {
+	if len(list) > most+1 {
+		return plural(len(list), "account")
+	}
+	return names(list, most)
+}

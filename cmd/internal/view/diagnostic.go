@@ -75,8 +75,7 @@ func (v *View) diagnostic(d *schema.Diagnostic) {
 		v.itemTo(v.err, "  ", "on", nil, fmt.Sprintf("%s line %d:", clean(d.Pos.File), d.Pos.Line), nil)
 	}
 	if d.Snippet != "" {
-		at := fmt.Sprintf("  %4d: ", d.Pos.Line)
-		fmt.Fprintln(v.err, at+shorten(clean(strings.ReplaceAll(d.Snippet, "\t", "  ")), v.width-cells(at)))
+		v.snippet(d)
 	}
 	if d.Detail != "" {
 		fmt.Fprintln(v.err)
@@ -85,6 +84,27 @@ func (v *View) diagnostic(d *schema.Diagnostic) {
 		}
 	}
 	fmt.Fprintln(v.err)
+}
+
+// mostSnippet is how many lines a long line of a configuration may take.
+const mostSnippet = 3
+
+// snippet shows a line of the configuration as it was written; a long one goes
+// on below.
+func (v *View) snippet(d *schema.Diagnostic) {
+	at := fmt.Sprintf("  %4d: ", d.Pos.Line)
+	text := clean(strings.ReplaceAll(d.Snippet, "\t", "  "))
+	for n := 1; ; n++ {
+		part := head(text, v.width-cells(at))
+		if text = text[len(part):]; text != "" && n == mostSnippet {
+			part, text = head(part, cells(part)-1)+"…", ""
+		}
+		fmt.Fprintln(v.err, at+part)
+		if text == "" {
+			return
+		}
+		at = strings.Repeat(" ", cells(at))
+	}
 }
 
 // Error says why the program ends.

@@ -27,7 +27,7 @@ func (v *View) Formatted(files []FormattedFile) {
 		return
 	}
 	for _, x := range files {
-		v.line("%s", clean(x.File))
+		v.item("", "", nil, clean(x.File), nil)
 		for line := range strings.Lines(x.Diff) {
 			text := clean(strings.TrimSuffix(line, "\n"))
 			switch {

@@ -155,8 +155,11 @@ func fits(t interface {
 
 // A plan of many accounts is still a page.
 func TestPlanIsAPage(t *testing.T) {
-	if n := strings.Count(texts()["plan-3000"], "\n"); n > 100 {
-		t.Errorf("%d lines", n)
+	for name, p := range map[string]*plan.Plan{"3,000 accounts": dated(seed(3000)), "a whole journey of 10,000": wide(10000), "no hand-over": unhanded(seed(3000))} {
+		text := show(Options{}, func(v *View) { v.Plan(p, nil, "") })
+		if n := strings.Count(text, "\n"); n > 140 {
+			t.Errorf("%s: %d lines\n%s", name, n, text)
+		}
 	}
 }
 

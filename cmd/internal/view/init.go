@@ -32,6 +32,6 @@ func (v *View) Started(s StartedDocument) {
 	}
 	v.line("\nRead it through and change what is not so. Then:")
 	for _, next := range []string{"validate", "check", "plan"} {
-		v.line("    stopover%s %s", at, next)
+		v.item("    ", "", nil, "stopover"+at+" "+next, nil)
 	}
 }

@@ -223,7 +223,7 @@ func wide(n int) *plan.Plan {
 	}
 	for i := range p.Phases {
 		if p.Phases[i].State == plan.PhaseDone {
-			p.Phases[i].State = plan.PhaseCurrent
+			p.Phases[i].State = plan.PhaseAhead
 		}
 	}
 	return p

@@ -71,11 +71,13 @@ func (v *View) letter(x *NoticeText) {
 	if x.Contact != "" {
 		head += " · " + shorten(clean(x.Contact), mostName)
 	}
-	v.line("%s", v.style.faint("── "+head+" "+strings.Repeat("─", max(3, v.width-4-cells(head)))))
+	v.line("%s", v.style.faint("── "+shorten(head, v.width-4)+" "+strings.Repeat("─", max(0, v.width-4-cells(head)))))
 	v.item("", "", nil, clean(x.Subject), v.style.bold)
 	v.line("")
 	for l := range strings.Lines(x.Body) {
-		v.line("%s", clean(strings.TrimSuffix(l, "\n")))
+		l = strings.TrimSuffix(l, "\n")
+		text := strings.TrimLeft(l, " ")
+		v.item(l[:len(l)-len(text)], "", nil, clean(text), nil)
 	}
 	v.line("")
 }

@@ -58,7 +58,7 @@ func (v *View) planText(p *plan.Plan, notes []string, saved string) {
 		v.heading("Phase by phase:")
 		all := rows(p)
 		for _, ph := range p.Phases {
-			v.phase(ph, all[ph.Name])
+			v.phase(ph, all[ph.Name], p.Goal.Until != "")
 		}
 	}
 	if v.verbose {
@@ -85,10 +85,10 @@ const (
 // verdict is what a plan comes to.
 type verdict struct {
 	word     string
-	sentence string // after the word
-	outlook  string // when, how long down, what it costs
-	run      int    // steps that can run now
-	ahead    int    // steps behind gates
+	sentence string   // after the word
+	outlook  []string // when, how long down, what it costs; one sentence each
+	run      int      // steps that can run now
+	ahead    int      // steps behind gates
 	moves    []*move
 }
 
@@ -147,7 +147,7 @@ func stopped(p *plan.Plan, blockers int) string {
 }
 
 // outlook says when a plan ends, how long accounts are down, and what it costs.
-func outlook(p *plan.Plan) string {
+func outlook(p *plan.Plan) []string {
 	var out []string
 	d, c := &p.Dates, clockOf(p.Config)
 	switch {
@@ -156,22 +156,41 @@ func outlook(p *plan.Plan) string {
 		if d.Ends.After(d.Computed) && !d.Computed.IsZero() {
 			s += ", in " + took(d.Ends.Sub(d.Computed).Round(time.Minute))
 		}
-		out = append(out, s+").")
+		out = append(out, s+")"+earliest(d)+".")
 	case d.FromHand != "":
-		out = append(out, "Ends "+clean(d.FromHand)+" from the hand-over of the transit server, which nobody knows yet.")
+		out = append(out, "Ends "+strings.TrimPrefix(clean(d.FromHand), "+")+" after the hand-over of the transit server, whose date is not known"+earliest(d)+".")
 	}
 	if p.Downtime.Max > 0 {
 		out = append(out, downtimes(p)+".")
 	}
 	for i := range d.Deadlines {
 		if x := &d.Deadlines[i]; x.Missed {
-			out = append(out, "Will miss "+c.day(x.At.Add(-time.Second))+" by "+days(x.Slack)+because(x)+".")
+			out = append(out, missed(c, x))
 		}
 	}
 	if s := costBrief(d.Cost); s != "" {
 		out = append(out, s)
 	}
-	return strings.Join(out, " ")
+	return out
+}
+
+func earliest(d *plan.Dates) string {
+	if d.Earliest {
+		return ", at the earliest"
+	}
+	return ""
+}
+
+// missed is a deadline in the verdict; below it stands why.
+func missed(c clock, d *plan.Deadline) string {
+	day := c.day(d.At.Add(-time.Second))
+	if d.What == "forced_on" {
+		day = c.day(d.At)
+	}
+	if d.Slack == 0 {
+		return "Cannot keep " + day + "."
+	}
+	return "Will miss " + day + " by " + days(d.Slack) + "."
 }
 
 func downtimes(p *plan.Plan) string {
@@ -191,8 +210,8 @@ func (v *View) verdict(x verdict) {
 		paint = v.style.yellow
 	}
 	v.lead(x.word, paint, x.sentence)
-	if x.outlook != "" {
-		v.item("", "", nil, x.outlook, nil)
+	for _, s := range x.outlook {
+		v.item("", "", nil, s, nil)
 	}
 }
 
@@ -238,7 +257,7 @@ type row struct {
 	longest  plan.Estimate
 }
 
-func (v *View) phase(ph plan.PhaseState, list []*row) {
+func (v *View) phase(ph plan.PhaseState, list []*row, cut bool) {
 	switch ph.State {
 	case plan.PhaseAbsent:
 		return
@@ -253,7 +272,10 @@ func (v *View) phase(ph plan.PhaseState, list []*row) {
 			mark = v.style.blue("▶")
 		}
 		left := plural(ph.Left, "step") + " left"
-		if ph.Left == 0 {
+		switch {
+		case ph.Left == 0 && cut && ph.State == plan.PhaseAhead:
+			left = "not asked for"
+		case ph.Left == 0:
 			left = "nothing to do"
 		}
 		v.line("  %s %s %s", mark, v.style.bold(padded(ph.Name, 10)), v.style.faint(left))
@@ -340,7 +362,7 @@ func (v *View) row(r *row) {
 	}
 	text := r.text
 	if len(r.accounts) > 0 {
-		text += ": " + names(r.accounts, v.most(4))
+		text += ": " + few(r.accounts, v.most(4))
 	}
 	if r.longest.Downtime > 0 {
 		text += fmt.Sprintf(" (down for up to %s, %s)", took(r.longest.Downtime), confidence(r.longest.Confidence))

@@ -46,9 +46,7 @@ func planPage(p *plan.Plan, notes []string, saved string, all bool) *page {
 		out.Tone = "wait"
 	}
 	out.Lead = append(out.Lead, x.word+" "+x.sentence)
-	if x.outlook != "" {
-		out.Lead = append(out.Lead, x.outlook)
-	}
+	out.Lead = append(out.Lead, x.outlook...)
 	for _, n := range notes {
 		out.text("warn", "Note: "+clean(n))
 	}
@@ -125,7 +123,7 @@ func (p *page) phases(x *plan.Plan) {
 		}
 		name := clean(ph.Name)
 		for _, r := range all[ph.Name] {
-			table = append(table, []string{name, r.sentence(), names(r.accounts, 4)})
+			table = append(table, []string{name, r.sentence(), few(r.accounts, 4)})
 			name = ""
 		}
 	}
@@ -152,7 +150,14 @@ func (p *page) times(x *plan.Plan, all bool) {
 		if h := handoverLine(c, &x.Dates); h != "" {
 			p.text("", h)
 		}
-		p.table([]string{"when", "what", ""}, timetableRows(c, list, all), keep)
+		sure, early := splitEarly(list)
+		if len(sure) > 0 {
+			p.table([]string{"when", "what", ""}, timetableRows(c, sure, all), keep)
+		}
+		if len(early) > 0 {
+			p.text("faint", earlySentence)
+			p.table([]string{"when", "what", ""}, timetableRows(c, early, all), keep)
+		}
 	}
 	if list := x.Dates.Deadlines; len(list) > 0 {
 		p.heading("Deadlines")
@@ -161,7 +166,7 @@ func (p *page) times(x *plan.Plan, all bool) {
 			if list[i].Missed {
 				tone = "bad"
 			}
-			p.text(tone, sentence(deadline(c, &list[i])))
+			p.text(tone, sentence(deadline(c, &list[i], x.Dates.Computed)))
 		}
 	}
 	if x.Dates.Cost != nil {

@@ -125,7 +125,7 @@ func (p *progress) draw(v *View, e *apply.Event) {
 	switch b := p.steps[string(e.Step)]; e.What {
 	case apply.Progress:
 		if b == nil && len(p.steps) < mostBars {
-			b = p.add(barTitle(e), 0, mpb.BarStyle())
+			b = p.add(barTitle(e), 0, styleOf(e))
 			p.steps[string(e.Step)] = b
 		}
 		if b != nil {
@@ -138,6 +138,21 @@ func (p *progress) draw(v *View, e *apply.Event) {
 		}
 	}
 	p.total(e)
+}
+
+// styleOf is a bar, or where nobody knows how much there is something that moves
+// to and fro.
+func styleOf(e *apply.Event) mpb.BarFillerBuilder {
+	if e.Total > 0 {
+		return mpb.BarStyle()
+	}
+	const room = barCells - 2
+	var frames []string
+	for i := range 2*room - 2 {
+		at := min(i, 2*room-2-i)
+		frames = append(frames, "["+strings.Repeat("-", at)+"="+strings.Repeat("-", room-1-at)+"]")
+	}
+	return mpb.SpinnerStyle(frames...).PositionLeft()
 }
 
 // total moves the bar of all steps.
@@ -155,7 +170,7 @@ func (p *progress) total(e *apply.Event) {
 	}
 	switch {
 	case o.Left > 0 && o.AtLeast:
-		text += " over " + took(o.Left.Round(time.Second)) + " left"
+		text += " at least " + took(o.Left.Round(time.Second)) + " left"
 	case o.Left > 0:
 		text += " " + took(o.Left.Round(time.Second)) + " left"
 	case e.At.Sub(p.begun) >= time.Second:

@@ -305,7 +305,7 @@ func (x *reporter) deadlines() {
 		if x.r.Deadlines[i].Missed {
 			tone = "bad"
 		}
-		x.text(tone, sentence(deadline(x.clock, &x.r.Deadlines[i])))
+		x.text(tone, sentence(deadline(x.clock, &x.r.Deadlines[i], x.r.At)))
 	}
 }
 

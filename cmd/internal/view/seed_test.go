@@ -62,11 +62,12 @@ func dated(p *plan.Plan) *plan.Plan {
 	for _, a := range p.Accounts {
 		begins := at(8+i/200, 1, 0).Add(time.Duration(i%200) * time.Minute)
 		d.Timetable = append(d.Timetable, plan.Appointment{Phase: "migrate", Account: a.Name, What: clean(a.Name) + " moves to transit", Begins: begins,
-			Ends: begins.Add(time.Minute), Takes: time.Minute, Downtime: 4 * time.Second, Window: "night", Waited: "the window"})
+			Ends: begins.Add(time.Minute), Takes: time.Minute, Downtime: 4 * time.Second, Window: "night", Waited: "window night"})
 		i++
 	}
 	d.Timetable = append(d.Timetable, plan.Appointment{Phase: "reinstall", Server: "client", What: "client is reinstalled", Begins: at(21, 9, 0), Ends: at(21, 14, 30),
-		Takes: 330 * time.Minute, Window: "working"})
+		Takes: 330 * time.Minute, Window: "working", Waited: "working hours", Earliest: true})
+	d.Earliest = true
 	d.Deadlines = []plan.Deadline{
 		{What: "finish_by", At: at(21, 0, 0), Ends: at(22, 16, 0), Slack: -40 * time.Hour, Missed: true, Why: "the window night opens on two days of the week only"},
 		{What: "free_days", At: at(28, 0, 0), Ends: at(22, 16, 0), Slack: 128 * time.Hour}, {What: "forced_on", At: at(31, 0, 0), Why: "the hand-over is not known"}}

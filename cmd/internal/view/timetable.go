@@ -25,10 +25,28 @@ func (v *View) timetable(p *plan.Plan) {
 	if h := handoverLine(c, &p.Dates); h != "" {
 		v.item("  ", "", nil, h, nil)
 	}
-	v.table("  ", timetableRows(c, list, v.verbose), []column{keep})
+	sure, early := splitEarly(list)
+	v.table("  ", timetableRows(c, sure, v.verbose), []column{keep})
+	if len(early) > 0 {
+		v.item("  ", "", nil, earlySentence, v.style.faint)
+		v.table("  ", timetableRows(c, early, v.verbose), []column{keep})
+	}
 	if len(list) > mostRows && !v.verbose {
 		v.item("  ", "", nil, "--verbose shows every appointment.", v.style.faint)
 	}
+}
+
+// earlySentence stands before appointments that may come later.
+const earlySentence = "At the earliest, because somebody has to act before, or nobody knows how long something takes:"
+
+// splitEarly divides a timetable where it becomes uncertain.
+func splitEarly(list []plan.Appointment) (sure, early []plan.Appointment) {
+	for i := range list {
+		if list[i].Earliest {
+			return list[:i], list[i:]
+		}
+	}
+	return list, nil
 }
 
 // yearOf is the year that all appointments are in; 0: there are several, or
@@ -70,11 +88,27 @@ func timetableRows(c clock, list []plan.Appointment, all bool) [][]string {
 		}
 		return rows
 	}
+	days, accounts := 0, 0
+	var last []string
 	for _, d := range daysOf(c, list) {
+		if d.accounts > 0 {
+			days++
+		}
+		if d.accounts > 0 && days > mostDays {
+			accounts += d.accounts
+			last = d.row(c)
+			continue
+		}
 		rows = append(rows, d.row(c))
+	}
+	if accounts > 0 {
+		rows = append(rows, []string{last[0], "the last of " + plural(days-mostDays, "more day") + " with " + plural(accounts, "account"), ""})
 	}
 	return rows
 }
+
+// mostDays is how many days a timetable has without --verbose.
+const mostDays = 14
 
 // remarks say what an appointment costs and why it is then.
 func remarks(a *plan.Appointment) string {
@@ -87,8 +121,10 @@ func remarks(a *plan.Appointment) string {
 	if a.Window != "" {
 		out = append(out, windowOf(a.Window))
 	}
-	if a.Waited != "" {
-		out = append(out, "waited for "+clean(a.Waited))
+	switch waited := clean(a.Waited); waited {
+	case "", "window " + clean(a.Window), "working hours", "the accounts before it": // that is said, or seen
+	default:
+		out = append(out, "waited for "+waited)
 	}
 	return strings.Join(out, ", ")
 }
@@ -175,42 +211,46 @@ func (v *View) deadlines(p *plan.Plan) {
 		case d.Ends.IsZero():
 			mark, paint = "?", v.style.yellow
 		}
-		v.item("  ", mark, paint, deadline(c, d), nil)
+		v.item("  ", mark, paint, deadline(c, d, p.Dates.Computed), nil)
 	}
 }
 
-// deadline is one date and how it looks. The end of a day is shown as that day.
-func deadline(c clock, d *plan.Deadline) string {
-	day := c.day(d.At.Add(-time.Second))
-	what := map[string]string{
-		"finish_by": "finish by " + day,
-		"forced_on": "the hosting company acts by itself on " + day,
-		"free_days": "free days end on " + day,
-		"rollback":  "the way back ends on " + day,
-	}[d.What]
-	if what == "" {
-		what = clean(d.What) + " " + day
+// deadline is one date and how it looks at a moment. The end of a day is shown
+// as that day.
+func deadline(c clock, d *plan.Deadline, now time.Time) string {
+	last := c.day(d.At.Add(-time.Second))
+	var what string
+	switch d.What {
+	case "finish_by":
+		what = "finish by " + last
+	case "forced_on":
+		what = "the hosting company acts by itself on " + c.day(d.At)
+	case "free_days":
+		what = "the free days end on " + last
+	case "rollback": // a date to know, nothing to keep
+		return "accounts may go back until " + last + reason("; ", d)
+	default:
+		what = clean(d.What) + " " + last
 	}
 	switch {
+	case d.Missed && d.At.Before(now) && !now.IsZero():
+		return what + ": that was " + days(now.Sub(d.At)) + " ago"
+	case d.Missed && d.Slack != 0:
+		return what + ": will miss it by " + days(d.Slack) + reason(" because ", d)
 	case d.Missed:
-		what += ": will miss it by " + days(d.Slack) + because(d)
+		return what + ": cannot be kept" + reason(" because ", d)
 	case d.Ends.IsZero():
-		what += ": nobody can say yet"
-		if d.Why != "" {
-			what += ", " + clean(d.Why)
-		}
-	default:
-		what += ": kept, " + days(d.Slack) + " to spare (" + c.moment(d.Ends) + ")"
+		return what + ": not known yet" + reason("; ", d)
 	}
-	return what
+	return what + ": kept, " + days(d.Slack) + " to spare (" + c.moment(d.Ends) + ")"
 }
 
-// because says what takes the time.
-func because(d *plan.Deadline) string {
+// reason says what takes the time, behind a word that joins the two.
+func reason(word string, d *plan.Deadline) string {
 	if d.Why == "" {
 		return ""
 	}
-	return " because " + strings.TrimSuffix(clean(d.Why), ".")
+	return word + strings.TrimSuffix(clean(d.Why), ".")
 }
 
 // cost says what the transit server costs beyond the free days.

@@ -39,7 +39,7 @@ type View struct {
 	out, err io.Writer
 	json     bool        // programs read the output: no text
 	sinks    []io.Writer // of JSON
-	terminal bool
+	terminal bool        // its lines may move
 	verbose  bool
 	width    int
 	version  string
@@ -61,7 +61,7 @@ const (
 // New makes a view. Colours and moving lines are for terminals only.
 func New(out, errOut io.Writer, o Options) *View {
 	v := &View{out: out, err: errOut, json: o.JSON, verbose: o.Verbose, version: o.Version, now: o.Now,
-		terminal: isTerminal(out) && !o.JSON, width: o.Width}
+		terminal: isTerminal(out) && !o.JSON && holdsBars(out), width: o.Width}
 	if v.now == nil {
 		v.now = time.Now
 	}
@@ -75,13 +75,13 @@ func New(out, errOut io.Writer, o Options) *View {
 	if o.JSONInto != nil {
 		v.sinks = append(v.sinks, o.JSONInto)
 	}
-	v.style = newStyle(v.terminal && !o.NoColor)
+	v.style = newStyle(isTerminal(out) && !o.JSON && !o.NoColor)
 	return v
 }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
+	return ok && os.Getenv("TERM") != "dumb" && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
 }
 
 func widthOf(w io.Writer) int {
@@ -91,6 +91,17 @@ func widthOf(w io.Writer) int {
 		}
 	}
 	return columns
+}
+
+// holdsBars says whether a terminal is large enough for lines that move. Some
+// that belong to no person say that they have no size at all.
+func holdsBars(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	wide, high, err := term.GetSize(int(f.Fd()))
+	return err == nil && wide >= columns && high >= mostBars+4
 }
 
 // ink paints a text, or leaves it as it is where there are no colours.

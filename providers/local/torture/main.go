@@ -30,12 +30,17 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "pocket" {
 		os.Exit(pocket(os.Args[2:]))
 	}
-	if len(os.Args) > 1 && os.Args[1] == "downtime" {
-		if err := downtime(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, "downtime:", err)
-			os.Exit(1)
+	if len(os.Args) > 1 {
+		for name, do := range map[string]func([]string) error{"downtime": downtime, "predict": predict} {
+			if os.Args[1] != name {
+				continue
+			}
+			if err := do(os.Args[2:]); err != nil {
+				fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+				os.Exit(1)
+			}
+			return
 		}
-		return
 	}
 	if err := torture(); err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
