@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +53,12 @@ func examples() []example {
 		}},
 		{name: "one-way", after: func(t *testing.T, w *walk) {
 			w.holds(t, "new/accounts/studio/home/www/index.html", "Studio")
+		}},
+		{name: "self-managed", after: func(t *testing.T, w *walk) {
+			w.holds(t, "client/etc/monitoring.conf", "watch = yes")
+			w.holds(t, "client/accounts/christmas/home/www/index.html", "Pop-up store")
+			w.gone(t, "client/accounts/old-club")
+			w.gone(t, "client/accounts/guest")
 		}},
 		{name: "rollback", after: func(t *testing.T, w *walk) {
 			w.holds(t, "client/accounts/shop/home/order-42.txt", "order 42")
@@ -137,8 +144,8 @@ func start(t *testing.T, bin, name string) *walk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, port := freeAddress()
 	theirs := loopback.FindString(string(config))
+	address, port := sameWidth(theirs)
 	w.there = strings.NewReplacer(theirs, address+".", "8080", strconv.Itoa(port), "8025", strconv.Itoa(port+1))
 	w.back = func(s string) string {
 		s = strings.NewReplacer(address+".", theirs, strconv.Itoa(port), "8080", strconv.Itoa(port+1), "8025", w.dir, "/tmp/"+name).Replace(s)
@@ -172,6 +179,17 @@ func start(t *testing.T, bin, name string) *walk {
 		w.anyHour(t)
 	}
 	return w
+}
+
+// sameWidth chooses free addresses that are as wide as the example's, so that
+// tables stay tables when they are put back.
+func sameWidth(theirs string) (string, int) {
+	for {
+		a, p := fmt.Sprintf("127.%d.%d", 10+rand.IntN(90), 10+rand.IntN(90)), 5000+2*rand.IntN(2400)
+		if len(a)+1 == len(theirs) && free(a+".1", p) && free(a+".1", p+1) && free(a+".2", p) && free(a+".2", p+1) {
+			return a, p
+		}
+	}
 }
 
 // ports gives each server of a configuration ports of its own.
