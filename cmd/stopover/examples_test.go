@@ -60,11 +60,31 @@ func examples() []example {
 			w.gone(t, "client/accounts/old-club")
 			w.gone(t, "client/accounts/guest")
 		}},
+		{name: "process-2021", transcript: "process-2021.md", after: home},
+		{name: "process-2025", transcript: "process-2025.md", after: home},
+		{name: "systemd-timer", after: func(t *testing.T, w *walk) {
+			w.holds(t, "client/accounts/blog/home/www/index.html", "Hello from the blog")
+			units(t, w)
+		}},
+		{name: "windows-and-deadline", after: func(t *testing.T, w *walk) {
+			for _, a := range []string{"archive", "bank", "blog", "forum", "shop"} {
+				w.holds(t, "client/accounts/"+a+"/home/www/index.html", "<h1>")
+				w.holds(t, "transit/accounts/"+a+"/home/www/index.html", "<h1>")
+			}
+		}},
 		{name: "rollback", after: func(t *testing.T, w *walk) {
 			w.holds(t, "client/accounts/shop/home/order-42.txt", "order 42")
 			w.holds(t, "client/accounts/shop/home/note.txt", "mended")
 		}},
 	}
+}
+
+// home checks that the shop of both processes is there, all of it.
+func home(t *testing.T, w *walk) {
+	w.holds(t, "client/accounts/shop/home/www/index.html", "Your cart")
+	w.holds(t, "client/accounts/shop/mail/shop.example/orders/new/1700000001.M1P1.client", "Two chairs")
+	w.holds(t, "client/accounts/shop/databases/orders.sqlite", "SQLite format 3")
+	w.holds(t, "client/server.json", `"architecture": "2024"`)
 }
 
 func TestExamples(t *testing.T) {
@@ -119,10 +139,12 @@ func build(t *testing.T) string {
 
 // walk is one example, copied, at addresses of its own.
 type walk struct {
+	name  string
 	dir   string
+	bin   string
 	env   []string
-	there *strings.Replacer // from the example's addresses to the test's
-	back  func(string) string
+	there *strings.Replacer   // from the example's addresses to the test's
+	back  func(string) string // and from these to the example's
 	said  []command
 }
 
@@ -138,7 +160,7 @@ var loopback = regexp.MustCompile(`127\.\d+\.\d+\.`)
 
 // start copies an example.
 func start(t *testing.T, bin, name string) *walk {
-	w := &walk{dir: t.TempDir()}
+	w := &walk{name: name, dir: t.TempDir(), bin: bin}
 	from := filepath.Join("../../examples", name)
 	config, err := os.ReadFile(filepath.Join(from, "main.stopover.hcl"))
 	if err != nil {
@@ -147,10 +169,10 @@ func start(t *testing.T, bin, name string) *walk {
 	theirs := loopback.FindString(string(config))
 	address, port := sameWidth(theirs)
 	w.there = strings.NewReplacer(theirs, address+".", "8080", strconv.Itoa(port), "8025", strconv.Itoa(port+1))
-	w.back = func(s string) string {
-		s = strings.NewReplacer(address+".", theirs, strconv.Itoa(port), "8080", strconv.Itoa(port+1), "8025", w.dir, "/tmp/"+name).Replace(s)
-		return s
-	}
+	back := strings.NewReplacer(address+".", theirs, ":"+strconv.Itoa(port), ":8080", ":"+strconv.Itoa(port+1), ":8025", w.dir, "/tmp/"+name,
+		// The example's port is the default, which init would not have written down.
+		fmt.Sprintf("provider \"local\" {\n  http_port = %d\n}\n\n", port), "")
+	w.back = back.Replace
 	if err := os.CopyFS(w.dir, os.DirFS(from)); err != nil {
 		t.Fatal(err)
 	}
@@ -278,11 +300,9 @@ func (w *walk) command(t *testing.T, line string) {
 	if m := status.FindStringSubmatch(line); m != nil {
 		want, _ = strconv.Atoi(m[1])
 	}
-	if first, _, _ := strings.Cut(line, " "); first != "stopover" {
-		if _, err := exec.LookPath(first); err != nil {
-			t.Logf("left out, there is no %s here: %s", first, line)
-			return
-		}
+	if _, err := exec.LookPath("curl"); err != nil && strings.HasPrefix(line, "curl ") {
+		t.Logf("left out, there is no curl here: %s", line)
+		return
 	}
 	if !strings.Contains(run, "--plan") {
 		run = asking.ReplaceAllString(run, "$0 --auto-approve")
@@ -304,6 +324,8 @@ func (w *walk) command(t *testing.T, line string) {
 // edit changes main.stopover.hcl.
 func (w *walk) edit(t *testing.T, diff string) {
 	var before, after strings.Builder
+	// A digest is another one each time: the reader copies it from what is printed.
+	diff = w.there.Replace(strings.ReplaceAll(diff, "EVIDENCE", w.evidence()))
 	for line := range strings.Lines(diff) {
 		kind, rest := line[:1], line[1:]
 		if kind != "+" {
@@ -326,6 +348,17 @@ func (w *walk) edit(t *testing.T, diff string) {
 		t.Fatal(err)
 	}
 	w.said = append(w.said, command{line: diff, edit: true})
+}
+
+// evidence is the last digest that was printed.
+func (w *walk) evidence() string {
+	last := ""
+	for _, c := range w.said {
+		if all := regexp.MustCompile(`sha256:[0-9a-f]{64}`).FindAllString(c.output, -1); len(all) > 0 {
+			last = all[len(all)-1]
+		}
+	}
+	return last
 }
 
 // printed checks that the last command has printed these lines, in this order.
@@ -413,10 +446,7 @@ var digest = regexp.MustCompile(`sha256:[0-9a-f]{8,64}`)
 // page is a transcript.
 func (w *walk) page(t *testing.T) string {
 	var b strings.Builder
-	title := filepath.Base(w.dir)
-	if line, _, ok := strings.Cut(w.back(w.dir), "\n"); !ok {
-		title = filepath.Base(line)
-	}
+	title := w.name
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -443,8 +473,14 @@ func (w *walk) page(t *testing.T) string {
 func sections(page string) []string { return strings.Split(page, "\n## ")[1:] }
 
 var (
-	figure = regexp.MustCompile(`\d`)
-	unit   = regexp.MustCompile(`^\W*(ns|µs|ms|s|min|h|d|days?|hours?|B|[KMGT]iB|[KMG]?B/s|[KMGT]iB/s|Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\W*$`)
+	figure  = regexp.MustCompile(`\d`)
+	measure = regexp.MustCompile(`^\W*(ns|µs|ms|s|min|h|d|B|[KMGT]iB|[KMGT]?i?B/s|days?|hours?|minutes?|seconds?|jours?|heures?|secondes?)\W*$`)
+	dated   = regexp.MustCompile(`(?i)^\W*(mon|tues?|wed|wednes|thu|thurs|fri|sat|satur|sun)(day)?\W*$|^\W*(lun|mar|mercre|jeu|vendre|same)di\W*$|^\W*dimanche\W*$|` +
+		`^\W*(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)(uary|ruary|ch|il|ust|ember|ober)?\W*$|` +
+		`^\W*(janvier|février|mars|avril|mai|juin|juillet|août|(sept|nov|déc)embre|octobre)\W*$`)
+	// timed is a paragraph that depends on the hour and the day of the week, in
+	// more than its figures.
+	timed = regexp.MustCompile(`^\s*(Can be applied now|Timetable|Deadlines|Cost)\b`)
 )
 
 // differ says which words only one of two outputs has.
@@ -473,7 +509,15 @@ func differ(want, got string) string {
 }
 
 func plainWords(text string) []string {
-	return slices.DeleteFunc(strings.FieldsFunc(text, func(r rune) bool {
-		return r == ' ' || r == '\n' || strings.ContainsRune("│┌┐└┘─", r)
-	}), func(word string) bool { return figure.MatchString(word) || unit.MatchString(word) })
+	var out []string
+	for paragraph := range strings.SplitSeq(text, "\n\n") {
+		if timed.MatchString(paragraph) {
+			continue
+		}
+		words := strings.FieldsFunc(paragraph, func(r rune) bool { return r == ' ' || r == '\n' || strings.ContainsRune("│┌┐└┘─", r) })
+		out = append(out, slices.DeleteFunc(words, func(word string) bool {
+			return figure.MatchString(word) || measure.MatchString(word) || dated.MatchString(word)
+		})...)
+	}
+	return out
 }
