@@ -20,16 +20,7 @@ import (
 // shipped: it starts pocket servers from its own file, which a test's binary
 // could not.
 func TestScripts(t *testing.T) {
-	bin := t.TempDir()
-	c := exec.Command("go", "build", "-o", filepath.Join(bin, "stopover"), ".")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	quickstart, err := filepath.Abs("../../examples/quickstart")
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin := build(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true, ContinueOnError: true,
@@ -37,13 +28,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("STOPOVER", filepath.Join(bin, "stopover"))
 			e.Setenv("NO_COLOR", "1")
-			e.Setenv("QUICKSTART", quickstart)
 			e.Defer(func() { stopAll(t, filepath.Join(bin, "stopover"), e.WorkDir) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "world": makeWorld, "account": makeAccount, "hostile": hostileAccounts,
-			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "quickstart": copyQuickstart, "database": makeDatabase, "through": through,
+			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "database": makeDatabase, "through": through,
 			"inside": inside, "place": place, "replace": replace, "narrow": narrow, "nowhere": nowhere,
 		},
 	})
