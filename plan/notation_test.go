@@ -52,11 +52,8 @@ func introduce(inv *schema.Inventory, cfg *schema.Config) {
 			switch a.Owner.State {
 			case schema.StateUnmanaged, schema.StateUnknown, schema.StateRetired:
 			default:
-				switch a.Owner.Peer {
-				case "":
+				if a.Owner.Peer == "" {
 					a.Owner.Peer = pair[1].Machine
-				case "none":
-					a.Owner.Peer = ""
 				}
 			}
 		}
