@@ -52,8 +52,11 @@ func introduce(inv *schema.Inventory, cfg *schema.Config) {
 			switch a.Owner.State {
 			case schema.StateUnmanaged, schema.StateUnknown, schema.StateRetired:
 			default:
-				if a.Owner.Peer == "" {
+				switch a.Owner.Peer {
+				case "":
 					a.Owner.Peer = pair[1].Machine
+				case "none":
+					a.Owner.Peer = ""
 				}
 			}
 		}

@@ -29,7 +29,7 @@ type Kind struct {
 	// Can is what its servers can do when they are there, in the order in which
 	// it is told; what one of them cannot is found by opening it.
 	Can  []schema.Capability
-	Open    func(ctx context.Context, s schema.Server, env Env) (Server, error)
+	Open func(ctx context.Context, s schema.Server, env Env) (Server, error)
 }
 
 // Option is one setting of a server of a kind. The configuration is checked

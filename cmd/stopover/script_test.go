@@ -23,7 +23,7 @@ func TestScripts(t *testing.T) {
 	bin := build(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
-		RequireExplicitExec: true,
+		RequireExplicitExec: true, ContinueOnError: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("STOPOVER", filepath.Join(bin, "stopover"))
@@ -33,7 +33,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "world": makeWorld, "account": makeAccount, "hostile": hostileAccounts,
-			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "through": through,
+			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "database": makeDatabase, "through": through,
+			"inside": inside, "place": place, "replace": replace, "narrow": narrow, "nowhere": nowhere,
 		},
 	})
 }
@@ -66,7 +67,7 @@ func run(ts *testscript.TestScript, args ...string) int {
 
 func environment(ts *testscript.TestScript) []string {
 	env := os.Environ()
-	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR"} {
+	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR", "TZ"} {
 		env = append(env, k+"="+ts.Getenv(k))
 	}
 	return env

@@ -99,8 +99,10 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	stops, open := blocking(all), len(p.Waiting())
 	switch {
 	case len(p.Steps) == 0 && open == 0 && stops == 0:
-		x.word, x.sentence = wordNothing, "Every account is where it belongs."
+		x.word, x.sentence = wordNothing, nothingLeft(p.Goal)
 		return x
+	case x.run == 0 && stops > 0 && open > 0:
+		x.word, x.sentence = wordBlocked, "No step can run before somebody has acted, or has mended what the blockers say."
 	case x.run == 0 && stops > 0:
 		x.word, x.sentence = wordBlocked, "Nothing can be done until what the blockers say is mended."
 	case x.run == 0:
@@ -112,6 +114,17 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	}
 	x.outlook = outlook(p)
 	return x
+}
+
+// nothingLeft says what is done: that all is, or what the goal asked for.
+func nothingLeft(g plan.Goal) string {
+	switch {
+	case g.Until != "":
+		return "What was asked for, until " + clean(g.Until) + ", is done."
+	case len(g.Accounts) > 0:
+		return "These accounts are where they belong."
+	}
+	return "Every account is where it belongs."
 }
 
 // what says how many accounts a plan is about.
