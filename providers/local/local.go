@@ -39,8 +39,9 @@ func Kind() providers.Kind {
 		},
 		Address: providers.Option{Name: "address", Type: "string", Required: true, Example: "servers/client",
 			Doc: "The server's directory, relative to the configuration. It is made when the server is provisioned."},
-		Can:  abilities(),
-		Open: open,
+		Can:      abilities(),
+		Findings: findings(),
+		Open:     open,
 	}
 }
 

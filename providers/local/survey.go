@@ -63,6 +63,24 @@ func abilities() []schema.Capability {
 		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts, schema.CanTry}
 }
 
+// Codes of what a survey finds in an account.
+const (
+	foundUnreadable    = "account-unreadable"
+	foundDescription   = "account-description"
+	foundStray         = "account-stray"
+	foundStrayDatabase = "database-stray"
+	foundCertificate   = "certificate-unreadable"
+	foundFile          = "file-" // followed by one of files.Codes
+)
+
+func findings() []string {
+	out := []string{foundUnreadable, foundDescription, foundStray, foundStrayDatabase, foundCertificate}
+	for _, c := range files.Codes() {
+		out = append(out, foundFile+string(c))
+	}
+	return out
+}
+
 // surveyAccounts surveys several accounts at once: most of the time is spent
 // waiting for directories.
 func (h *Host) surveyAccounts(ctx context.Context) ([]*schema.FoundAccount, error) {
@@ -83,7 +101,7 @@ func (h *Host) surveyAccounts(ctx context.Context) ([]*schema.FoundAccount, erro
 				}
 				// One account that cannot be read is no reason to say nothing of the others.
 				a = &schema.FoundAccount{Name: name, Findings: []schema.Finding{{
-					Code: "account-unreadable", Severity: schema.Blocker, Account: name, Server: h.description().Name,
+					Code: foundUnreadable, Severity: schema.Blocker, Account: name, Server: h.description().Name,
 					Summary: fmt.Sprintf("%s cannot be read: %v", printable(name), err), Remedy: "mend what the message names; nothing of the account is moved before", Certainty: "observed"}}}
 			}
 			mu.Lock()
@@ -114,7 +132,7 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 	case errors.Is(err, fs.ErrNotExist): // staged and not yet settled
 	case err != nil:
 		out.Findings = append(out.Findings, schema.Finding{
-			Code: "account-description", Severity: schema.Blocker, Account: name, Server: h.description().Name,
+			Code: foundDescription, Severity: schema.Blocker, Account: name, Server: h.description().Name,
 			Summary: err.Error(), Remedy: "mend its account.json; nothing of it can be moved before", Certainty: "observed",
 		})
 		d = nil
@@ -148,7 +166,7 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 	}
 	for _, s := range extra {
 		out.Findings = append(out.Findings, schema.Finding{
-			Code: "account-stray", Severity: schema.Blocker, Account: name, Object: s, Server: h.description().Name,
+			Code: foundStray, Severity: schema.Blocker, Account: name, Object: s, Server: h.description().Name,
 			Summary:   fmt.Sprintf("%s lies beside the account's home and would not be moved", printable(s)),
 			Remedy:    "move it into the account's home, or delete it",
 			Certainty: "observed",
@@ -156,7 +174,7 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 	}
 	for _, s := range strays {
 		out.Findings = append(out.Findings, schema.Finding{
-			Code: "database-stray", Severity: schema.Blocker, Account: name, Object: s, Server: h.description().Name,
+			Code: foundStrayDatabase, Severity: schema.Blocker, Account: name, Object: s, Server: h.description().Name,
 			Summary:   fmt.Sprintf("databases/%s is not a SQLite database and would not be moved", printable(s)),
 			Remedy:    "move it into the account's home, or delete it",
 			Certainty: "observed",
@@ -277,7 +295,7 @@ func (h *Host) surveyHome(ctx context.Context, dir string, out *schema.FoundAcco
 	})
 	for _, f := range found {
 		out.Findings = append(out.Findings, schema.Finding{
-			Code: "file-" + string(f.Code), Severity: severityOf(f.Code), Account: out.Name, Object: f.Path,
+			Code: foundFile + string(f.Code), Severity: severityOf(f.Code), Account: out.Name, Object: f.Path,
 			Summary:   fmt.Sprintf("%s cannot be carried: %s %s", printable(f.Path), f.Code, printable(f.Detail)),
 			Remedy:    "look whether it is needed; what makes it (a program, a mount) has to make it again on the other server",
 			Certainty: "observed",
