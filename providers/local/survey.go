@@ -27,7 +27,7 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 		Machine: h.machine, Boot: h.boot, Architecture: d.Architecture,
 		Addresses: slices.Clone(d.Serves), Listening: h.addresses(), HTTP: h.httpAddress(), SMTP: h.smtpAddress(),
 		Names: slices.Clone(d.Names), Outgoing: slices.Clone(d.Outgoing), Engines: h.engines(),
-		Can: everything(), Cannot: map[schema.Capability]string{},
+		Can: everything(), Cannot: cannot(),
 	}
 	for _, r := range d.Runtimes {
 		s.Runtimes = append(s.Runtimes, schema.Runtime{Name: r.Name, Version: r.Version})
@@ -47,6 +47,14 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// cannot says why the rest is left to people.
+func cannot() map[schema.Capability]string {
+	return map[schema.Capability]string{
+		schema.CanReplaceRuntimes: "accounts keep the version that they name, and run on it or on the line that it is part of",
+		schema.CanMapUsers:        "accounts keep the user id that they have, so that the owners of their files stay right",
+	}
 }
 
 // everything is what a pocket server can do, whether it is there already or not.
