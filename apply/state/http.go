@@ -55,7 +55,7 @@ type HTTP struct {
 	mu      sync.Mutex
 	pending []Event // appended, not flushed
 	written attempt
-	lineage string  // of the journal, once it was seen
+	lineage string // of the journal, once it was seen
 	lock    *httpLock
 }
 

@@ -166,7 +166,7 @@ func undated(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// spoil HOW FILE... damages files: empty, cut, foreign, flip or newline.
+// spoil HOW FILE... damages files: empty, cut, middle, foreign or flip.
 func spoil(ts *testscript.TestScript, _ bool, args []string) {
 	for _, pattern := range args[1:] {
 		list, err := filepath.Glob(ts.MkAbs(pattern))
@@ -182,6 +182,10 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 				b = nil
 			case "cut":
 				b = b[:len(b)/2]
+			case "middle": // as a disk does
+				for i := len(b) / 3; i < len(b)-1; i++ {
+					b[i] ^= 0x55
+				}
 			case "foreign":
 				b = []byte("{\"terraform_version\":\"1.9.0\",\"serial\":4}\n")
 			case "flip":

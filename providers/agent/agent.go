@@ -314,6 +314,9 @@ func ownershipOf(s ownership.Status) schema.Ownership {
 		Peer: s.Record.Peer.Machine, Confirmed: s.Record.Confirmed, Serves: s.Serves, Blocker: s.Record.Blocker,
 		Pairing: s.Pairing,
 	}
+	if !s.Record.Paired {
+		o.Peer = "" // declared lost: the record remembers it, and asks it nothing
+	}
 	if !s.Record.Token.IsZero() {
 		o.Token = s.Record.Token.String()
 	}

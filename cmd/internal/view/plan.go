@@ -101,6 +101,8 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	case len(p.Steps) == 0 && open == 0 && stops == 0:
 		x.word, x.sentence = wordNothing, nothingLeft(p.Goal)
 		return x
+	case len(p.Refusals()) > 0:
+		x.word, x.sentence = wordBlocked, "Nothing is done as long as a policy of the configuration forbids it."
 	case x.run == 0 && stops > 0 && open > 0:
 		x.word, x.sentence = wordBlocked, "No step can run before somebody has acted, or has mended what the blockers say."
 	case x.run == 0 && stops > 0:
