@@ -87,9 +87,9 @@ func (w *waivers) waive(f *schema.Finding) {
 }
 
 // canWaive says whether a finding may pass at all. What a survey says that an
-// account cannot be moved with has no kind, and may not: it would be lost.
+// account cannot be moved with may not, of whatever kind: it would be lost.
 func canWaive(f *schema.Finding) bool {
-	if k := kindIndex[f.Code]; k != nil {
+	if k := kindIndex[f.Code]; k != nil && !(k.Survey && f.Severity == schema.Blocker) {
 		return k.Waivable
 	}
 	return f.Severity != schema.Blocker || isOwnRule(f.Code)
