@@ -121,7 +121,6 @@ type surveyor struct {
 type zone struct {
 	once    sync.Once
 	managed string
-	servers []string
 	err     error
 }
 

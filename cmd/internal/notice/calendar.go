@@ -74,9 +74,6 @@ func event(m Move, uid string, made time.Time) *ical.Event {
 	sequence := ical.NewProp(ical.PropSequence)
 	sequence.Value = strconv.FormatInt(max(0, made.Unix()/60), 10) // later calendars are newer
 	e.Props.Set(sequence)
-	if m.Earliest {
-		e.SetStatus(ical.EventTentative)
-	}
 	transparent := ical.NewProp(ical.PropTransparency)
 	transparent.Value = "TRANSPARENT" // nobody is busy because of it
 	e.Props.Set(transparent)

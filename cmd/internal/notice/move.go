@@ -64,7 +64,6 @@ func (m *Move) schedule(a plan.Appointment) {
 		m.End = end
 	}
 	m.Known = true
-	m.Earliest = m.Earliest || a.Earliest
 }
 
 func phaseOrder(phase string) int { return slices.Index(schema.Phases(), phase) }

@@ -51,9 +51,6 @@ type Move struct {
 	// depends on it.
 	After    time.Duration `json:"after,omitempty"`
 	Relative bool          `json:"relative,omitempty"`
-	// Earliest says that it does not begin before Begin, and may begin later: of
-	// something before it nobody knows how long it takes.
-	Earliest bool          `json:"earliest,omitempty"`
 	Outage   time.Duration `json:"outage"` // predicted; 0: not known
 	Window   string        `json:"window,omitempty"`
 }

@@ -150,13 +150,10 @@ func TestEarliest(t *testing.T) {
 		in.Plan.Dates.Timetable[i].Earliest = true
 	}
 	made, w, letters := written(t, in, "")
-	for account, say := range map[string]string{"shop": "not before Sunday 25 October 2026, 02:50 (UTC+02:00). We", "boutique": "pas avant le dimanche 25 octobre 2026, 01 h 00 (UTC+02:00). Nous"} {
-		if text := strings.Join(strings.Fields(string(letters[account])), " "); !strings.Contains(text, say) || strings.Contains(strings.SplitN(text, "Hello", 2)[0], "Subject: Your account shop moves to another server on") {
-			t.Errorf("%s: %s", account, text)
-		}
+	if n := bytes.Count(letters["shop"], []byte("the date is not known yet")); n != 2 {
+		t.Errorf("%d of 2 dates are said to be unknown:\n%s", n, letters["shop"])
 	}
-	b, err := w.Calendar(made.List, "client", in.Plan.Dates.Computed)
-	if err != nil || bytes.Count(b, []byte("STATUS:TENTATIVE\r\n")) != 3 {
+	if b, err := w.Calendar(made.List, "client", in.Plan.Dates.Computed); b != nil || err != nil {
 		t.Errorf("%v\n%s", err, b)
 	}
 }
