@@ -52,7 +52,7 @@ func (v *View) planText(p *plan.Plan, notes []string, saved string) {
 	}
 	v.verdict(x)
 	v.gap()
-	v.findings(all)
+	v.findings(unfolded(p))
 	v.moves(x.moves)
 	if len(p.Steps) > 0 {
 		v.heading("Phase by phase:")

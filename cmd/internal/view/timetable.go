@@ -212,6 +212,9 @@ func (v *View) deadlines(p *plan.Plan) {
 			mark, paint = "?", v.style.yellow
 		}
 		v.item("  ", mark, paint, deadline(c, d, p.Dates.Computed), nil)
+		if m := mends(p, d); m != "" {
+			v.item("    ", "→", v.style.blue, m, nil)
+		}
 	}
 }
 
