@@ -152,6 +152,9 @@ func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *vi
 		ready := apply.Ready(computed.Plan, request.Now)
 		if !*asked {
 			v.Planned(computed.Plan, computed.Notes)
+			if err := apply.Permit(computed.Plan); err != nil {
+				return nil, err
+			}
 			if flags.wait || len(ready) > 0 {
 				if err := p.ask(flags, computed.Plan); err != nil {
 					return nil, err

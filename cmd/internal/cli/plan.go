@@ -58,7 +58,7 @@ func (p *program) plan() *cobra.Command {
 // detailedExit tells a script whether there is anything to do.
 func detailedExit(p *plan.Plan) int {
 	switch {
-	case p.Blocked() && len(p.Runnable()) == 0:
+	case p.Blocked() && len(p.Runnable()) == 0, apply.Permit(p) != nil:
 		return apply.ExitRefused
 	case len(p.Steps) > 0:
 		return exitChanges
