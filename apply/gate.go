@@ -162,6 +162,27 @@ func (a *Approver) Revoke(ctx context.Context, p *plan.Plan, glob, by string) ([
 	return out.Revoked, err
 }
 
+// gateNow is a gate's id with the name that its account has now: an approval
+// keeps the name under which it was given, and counts for the new one.
+func gateNow(p *plan.Plan, id string) string {
+	what, object, ok := strings.Cut(strings.TrimSuffix(id, "]"), "[")
+	name, err := schema.UnescapeName(object)
+	if !ok || err != nil || p.Config == nil {
+		return id
+	}
+	for range p.Config.Migration.Moved {
+		i := slices.IndexFunc(p.Config.Migration.Moved, func(m schema.Moved) bool { return m.From == name })
+		if i < 0 || p.Account(name) != nil {
+			break
+		}
+		name = p.Config.Migration.Moved[i].To
+	}
+	if p.Account(name) == nil {
+		return id
+	}
+	return what + "[" + escape(name) + "]"
+}
+
 // RevokeAll takes away the approvals of the gates that match. A gate that a
 // fresh plan does not have any more was passed: what its approval allowed is
 // done, and rolling that back is a plan of its own. With a glob such gates are
@@ -179,10 +200,14 @@ func (a *Approver) RevokeAll(ctx context.Context, p *plan.Plan, glob, by string)
 	}
 	for _, f := range known {
 		var v schema.Approval
-		if f.Kind != schema.FactApproval || f.Revoked || json.Unmarshal(f.Value, &v) != nil || !matches(glob, plan.ID(v.Gate)) {
+		if f.Kind != schema.FactApproval || f.Revoked || json.Unmarshal(f.Value, &v) != nil {
 			continue
 		}
-		if !gates[v.Gate] {
+		now := gateNow(p, v.Gate)
+		if !matches(glob, plan.ID(v.Gate)) && !matches(glob, plan.ID(now)) {
+			continue
+		}
+		if !gates[now] {
 			out.Left = append(out.Left, LeftOut{Gate: plan.ID(v.Gate), Why: fmt.Sprintf("the approval of %s was used already; going back is a rollback, not a revocation", v.Gate)})
 			continue
 		}

@@ -177,3 +177,24 @@ func TestApproveInBulk(t *testing.T) {
 		t.Errorf("%+v %v", out, err)
 	}
 }
+
+// An approval that was given before its account was renamed counts for the new
+// name, so that it can be taken away too, by either.
+func TestRevokeAfterRename(t *testing.T) {
+	for _, glob := range []string{"verify.accept[store]", "verify.accept[shop]", "verify.accept[*]"} {
+		j, m, a := verified(t, "shop")
+		p, _ := j.compute(m)
+		if _, err := a.Approve(context.Background(), p, Approval{Gate: "verify.accept[shop]", By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		p, _ = j.compute(m)
+		renamed, config := *p, *p.Config
+		config.Migration.Moved = []schema.Moved{{From: "shop", To: "kiosk"}, {From: "kiosk", To: "store"}}
+		renamed.Config, renamed.Accounts = &config, []plan.AccountPlan{{Name: "store"}}
+		renamed.Gates = []plan.Gate{{ID: "verify.accept[store]", Account: "store", Closed: "approved by ann"}}
+		taken, err := a.Revoke(context.Background(), &renamed, glob, "bob")
+		if err != nil || len(taken) != 1 {
+			t.Errorf("%s: %v %v", glob, taken, err)
+		}
+	}
+}
