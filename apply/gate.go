@@ -59,16 +59,29 @@ func (a *Approver) Approve(ctx context.Context, p *plan.Plan, want Approval) ([]
 
 // ApproveAll closes the open gates that match, with the evidence that a fresh
 // plan shows for them. With a glob, gates that cannot be approved now are left
-// with the reason; it is an error if that is all of them. A gate that is named
+// with the reason, and so are those of accounts whose probes differ: nobody has
+// looked at one of them by naming all. It is an error if that is all of them. A gate that is named
 // must be approved, or nothing is written.
 func (a *Approver) ApproveAll(ctx context.Context, p *plan.Plan, want Approval) (Outcome, error) {
+	known, err := a.facts(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	var differ map[string]bool
+	if isGlob(want.Gate) {
+		differ = differing(p, known)
+	}
 	var out Outcome
 	var reasons []error
 	for _, g := range p.Gates {
 		if !matches(want.Gate, g.ID) {
 			continue
 		}
-		if err := approvable(g, want); err != nil {
+		err := approvable(g, want)
+		if err == nil && differ[g.Account] {
+			err = &RefusedError{Reason: fmt.Sprintf("gate %s is of an account that does not answer as before: look at it, and name it to approve it all the same", g.ID)}
+		}
+		if err != nil {
 			reasons = append(reasons, err)
 			out.Left = append(out.Left, LeftOut{Gate: g.ID, Why: err.Error()})
 			continue
@@ -84,10 +97,6 @@ func (a *Approver) ApproveAll(ctx context.Context, p *plan.Plan, want Approval) 
 	default:
 		return Outcome{Left: out.Left}, &RefusedError{Reason: fmt.Sprintf("none of the %s that match %q can be approved now", count(len(reasons), "gate"), want.Gate),
 			Details: firstReasons(out.Left)}
-	}
-	known, err := a.facts(ctx)
-	if err != nil {
-		return Outcome{}, err
 	}
 	var facts []schema.Fact
 	for _, g := range out.Approved {
@@ -167,8 +176,19 @@ func (a *Approver) Revoke(ctx context.Context, p *plan.Plan, glob, by string) ([
 func gateNow(p *plan.Plan, id string) string {
 	what, object, ok := strings.Cut(strings.TrimSuffix(id, "]"), "[")
 	name, err := schema.UnescapeName(object)
-	if !ok || err != nil || p.Config == nil {
+	if !ok || err != nil {
 		return id
+	}
+	if name = nameNow(p, name); p.Account(name) == nil {
+		return id
+	}
+	return what + "[" + escape(name) + "]"
+}
+
+// nameNow is the name that an account of a plan has now.
+func nameNow(p *plan.Plan, name string) string {
+	if p.Config == nil {
+		return name
 	}
 	for range p.Config.Migration.Moved {
 		i := slices.IndexFunc(p.Config.Migration.Moved, func(m schema.Moved) bool { return m.From == name })
@@ -177,10 +197,38 @@ func gateNow(p *plan.Plan, id string) string {
 		}
 		name = p.Config.Migration.Moved[i].To
 	}
-	if p.Account(name) == nil {
-		return id
+	return name
+}
+
+// differing are the accounts whose newest probes found other answers than their
+// baseline has.
+func differing(p *plan.Plan, known []schema.Fact) map[string]bool {
+	type answers struct {
+		epoch uint64
+		n     int
 	}
-	return what + "[" + escape(name) + "]"
+	newest, out := map[string]answers{}, map[string]bool{}
+	for i := range known {
+		f := &known[i]
+		parts := strings.Split(f.ID, "/") // probed/ACCOUNT/EPOCH, and /N when it was asked again
+		var v plan.ProbedFact
+		if f.Kind != schema.FactProbed || f.Revoked || len(parts) < 3 || json.Unmarshal(f.Value, &v) != nil {
+			continue
+		}
+		name, err := schema.UnescapeName(parts[1])
+		if err != nil {
+			continue
+		}
+		name = nameNow(p, name)
+		a := answers{v.Epoch, 1}
+		if len(parts) == 4 {
+			a.n, _ = strconv.Atoi(parts[3]) // no number: the oldest
+		}
+		if b, ok := newest[name]; !ok || a.epoch > b.epoch || a.epoch == b.epoch && a.n > b.n {
+			newest[name], out[name] = a, !v.OK
+		}
+	}
+	return out
 }
 
 // RevokeAll takes away the approvals of the gates that match. A gate that a
