@@ -40,14 +40,13 @@ check: ## gofmt, go vet, staticcheck, import table, generated files, govulncheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	$(GO) test -count=1 -run 'TestImports' ./cmd/stopover
-	$(GO) test -count=1 -run 'TestDocs' ./schema/hclfile
-	$(GO) test -count=1 -run 'TestRulesPage' ./plan
+	$(GO) test -count=1 -run 'TestImports|TestLinks' ./cmd/stopover
+	$(GO) test -count=1 -run 'TestDocs|TestRulesPage|TestFindingsPage|TestReference|TestSchemas|TestStream' ./schema/hclfile ./plan ./cmd/internal/cli ./cmd/internal/format ./cmd/internal/view
 	@if command -v govulncheck >/dev/null 2>&1; then govulncheck ./... || echo "govulncheck did not pass or its database is out of reach"; else echo "govulncheck is not installed: skipped"; fi
 
 golden: ## rewrite golden files and generated docs from what the code does now; read the diff
-	$(GO) test ./plan -run 'TestGolden$$|TestRulesPage' -update
-	$(GO) test ./schema/hclfile ./cmd/internal/view -update
+	$(GO) test ./plan -run 'TestGolden$$|TestRulesPage|TestFindingsPage' -update
+	$(GO) test ./schema/hclfile ./schema/hclfile/condition ./cmd/internal/view ./cmd/internal/cli ./cmd/internal/format ./cmd/internal/notice -update
 
 bench: ## benchmarks (ratios against rsync in the same run, planner at 1,000 to 100,000 accounts)
 	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m ./plan ./providers/... ./schema/...

@@ -107,7 +107,7 @@ func (x *run) gates(list []*unit) []plan.Gate {
 }
 
 // Permit refuses a plan that a policy of the configuration forbids: none of it
-// is done. Plans that only ask accounts whether they answer are no policy's
+// is done, and one that what was done made fail stops the rest. Plans that only ask accounts whether they answer are no policy's
 // business.
 func Permit(p *plan.Plan) error {
 	if len(p.Goal.Verify) > 0 {
@@ -115,12 +115,12 @@ func Permit(p *plan.Plan) error {
 	}
 	var details []string
 	for _, f := range p.Refusals() {
-		details = append(details, sentence(f))
+		details = append(details, f.Code+": "+f.Summary)
 	}
 	if len(details) == 0 {
 		return nil
 	}
-	return &RefusedError{Reason: "a policy of the configuration forbids this plan: nothing was done", Details: details}
+	return &RefusedError{Reason: "policies of the configuration forbid to apply this plan; nothing more is done", Details: details}
 }
 
 func sentence(f schema.Finding) string {

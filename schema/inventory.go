@@ -76,7 +76,8 @@ const (
 	CanKeepFacts      Capability = "keep_facts"
 	CanTry            Capability = "try" // import databases under a scratch name, look, and drop them
 	// CanReplaceRuntimes: an account that arrives with a version that the server
-	// does not have is given the one that replaces it.
+	// does not have is given the one that replaces it. A single version of a line
+	// that the server has needs no replacing: every server runs 8.3.1 on its 8.3.
 	CanReplaceRuntimes Capability = "replace_runtimes"
 	// CanMapUsers: an account that arrives with a user id that another one has is
 	// given a free one.

@@ -68,6 +68,9 @@ With a saved PLAN, only its steps are done, and only if what is on the servers
 still fits: otherwise it exits with 4 and names the difference. With --wait it
 waits for their windows, but not for gates: what is behind those is another plan.
 
+When a policy of severity "blocker" fails, the whole plan is refused: nothing is
+done, and it exits with 4.
+
 An account that failed is not tried again by the same --wait.
 
 Ctrl-C once finishes or undoes the running cutover and stops; twice stops now.
@@ -152,9 +155,11 @@ func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *vi
 		ready := apply.Ready(computed.Plan, request.Now)
 		if !*asked {
 			v.Planned(computed.Plan, computed.Notes)
-			if err := apply.Permit(computed.Plan); err != nil {
-				return nil, err
-			}
+		}
+		if err := apply.Permit(computed.Plan); err != nil {
+			return nil, err
+		}
+		if !*asked {
 			if flags.wait || len(ready) > 0 {
 				if err := p.ask(flags, computed.Plan); err != nil {
 					return nil, err
@@ -255,6 +260,9 @@ func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v 
 		return nil, err
 	}
 	if err := apply.Check(saved, fresh.Plan); err != nil {
+		return nil, err
+	}
+	if err := apply.Permit(fresh.Plan); err != nil { // of its dates: those of the day on which it is applied count
 		return nil, err
 	}
 	// What the saved plan only projected does not run from its file.

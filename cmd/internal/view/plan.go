@@ -99,8 +99,12 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	stops, open := blocking(all), len(p.Waiting())
 	switch {
 	case len(p.Steps) == 0 && open == 0 && stops == 0:
-		x.word, x.sentence = wordNothing, "Every account is where it belongs."
+		x.word, x.sentence = wordNothing, nothingLeft(p.Goal)
 		return x
+	case len(p.Refusals()) > 0:
+		x.word, x.sentence = wordBlocked, "Nothing is done as long as a policy of the configuration forbids it."
+	case x.run == 0 && stops > 0 && open > 0:
+		x.word, x.sentence = wordBlocked, "No step can run before somebody has acted, or has mended what the blockers say."
 	case x.run == 0 && stops > 0:
 		x.word, x.sentence = wordBlocked, "Nothing can be done until what the blockers say is mended."
 	case x.run == 0:
@@ -112,6 +116,17 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	}
 	x.outlook = outlook(p)
 	return x
+}
+
+// nothingLeft says what is done: that all is, or what the goal asked for.
+func nothingLeft(g plan.Goal) string {
+	switch {
+	case g.Until != "":
+		return "What was asked for, until " + clean(g.Until) + ", is done."
+	case len(g.Accounts) > 0:
+		return "These accounts are where they belong."
+	}
+	return "Every account is where it belongs."
 }
 
 // what says how many accounts a plan is about.
@@ -254,6 +269,8 @@ type row struct {
 	accounts []string
 	last     string // account that was counted last
 	first    *plan.Step
+	group    string        // the cutover that is being added up
+	down     time.Duration // of it, so far
 	longest  plan.Estimate
 }
 
@@ -309,8 +326,12 @@ func rows(p *plan.Plan) map[string][]*row {
 			at[k] = r
 			out[s.Phase] = append(out[s.Phase], r)
 		}
-		if s.Estimate.Downtime > r.longest.Downtime {
-			r.longest = s.Estimate
+		// What a cutover is predicted to take is spread over its steps.
+		if s.Group == "" || s.Group != r.group {
+			r.group, r.down = s.Group, 0
+		}
+		if r.down += s.Estimate.Downtime; r.down > r.longest.Downtime {
+			r.longest = plan.Estimate{Downtime: r.down, Confidence: s.Estimate.Confidence}
 		}
 		if s.Account != "" && s.Account != r.last {
 			r.last = s.Account
