@@ -156,7 +156,7 @@ func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *vi
 		if !*asked {
 			v.Planned(computed.Plan, computed.Notes)
 		}
-		if err := forbidden(computed.Plan); err != nil {
+		if err := apply.Permit(computed.Plan); err != nil {
 			return nil, err
 		}
 		if !*asked {
@@ -181,20 +181,6 @@ func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *vi
 			return nil, err
 		}
 	}
-}
-
-// forbidden refuses a plan that policies of the configuration forbid to apply. A
-// policy that what was done made fail stops the rest.
-func forbidden(p *plan.Plan) error {
-	list := p.Refusals()
-	if len(list) == 0 {
-		return nil
-	}
-	e := &apply.RefusedError{Reason: "policies of the configuration forbid to apply this plan; nothing more is done"}
-	for _, f := range list {
-		e.Details = append(e.Details, f.Code+": "+f.Summary)
-	}
-	return e
 }
 
 // fingerprint names a set of steps, to see that a round has changed nothing.
@@ -276,7 +262,7 @@ func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v 
 	if err := apply.Check(saved, fresh.Plan); err != nil {
 		return nil, err
 	}
-	if err := forbidden(fresh.Plan); err != nil { // of its dates: those of the day on which it is applied count
+	if err := apply.Permit(fresh.Plan); err != nil { // of its dates: those of the day on which it is applied count
 		return nil, err
 	}
 	// What the saved plan only projected does not run from its file.

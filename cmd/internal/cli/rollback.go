@@ -51,6 +51,9 @@ A later apply moves them again.`,
 				}
 				return nil
 			}
+			if err := apply.Permit(computed.Plan); err != nil {
+				return err
+			}
 			if err := p.ask(flags, computed.Plan); err != nil {
 				return err
 			}

@@ -51,6 +51,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 		ease()
 		<-signals
 		stop()
+		signal.Stop(signals) // a third one ends the process as it ends any other: that is safe at every moment
 	}()
 	p := &program{in: in, out: out, err: errOut, graceful: soft}
 	root := p.root()

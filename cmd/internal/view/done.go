@@ -1,6 +1,7 @@
 package view
 
 import (
+	"github.com/stopover/stopover/apply"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
@@ -39,15 +40,19 @@ type ApprovedDocument struct {
 	FormatVersion string            `json:"format_version"`
 	Approved      []plan.Gate       `json:"approved,omitempty"`
 	Revoked       []schema.Approval `json:"revoked,omitempty"`
+	Left          []apply.LeftOut   `json:"left,omitempty"` // that match too, and were left as they are
 }
 
-// Approved names the gates that were closed.
-func (v *View) Approved(gates []plan.Gate) {
-	if v.give(ApprovedDocument{FormatVersion: FormatVersion, Approved: gates}) {
+// Approved names the gates that were closed, and why others that match were not.
+func (v *View) Approved(out apply.Outcome) {
+	if v.give(ApprovedDocument{FormatVersion: FormatVersion, Approved: out.Approved, Left: out.Left}) {
 		return
 	}
-	for _, g := range gates {
+	for _, g := range out.Approved {
 		v.item("", "approved", v.style.green, clean(string(g.ID)), nil)
+	}
+	for _, l := range out.Left {
+		v.item("", "left", v.style.yellow, clean(l.Why), nil)
 	}
 }
 
