@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -60,6 +63,27 @@ func narrow(ts *testscript.TestScript, _ bool, args []string) {
 			}
 		}
 	}
+}
+
+// noon ZONE IN makes a time zone Test/ZONE in which noon comes in that time from
+// now, so that windows open when a script needs it: they know no seconds.
+func noon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: noon ZONE IN")
+	}
+	in, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	at := time.Now().Add(in).UTC()
+	offset := 12*3600 - (at.Hour()*3600 + at.Minute()*60 + at.Second())
+	// As in RFC 8536: no transitions, one type, one name.
+	var b bytes.Buffer
+	b.WriteString("TZif\x00" + strings.Repeat("\x00", 15))
+	for _, n := range []int32{0, 0, 0, 0, 1, 4, int32(offset)} {
+		ts.Check(binary.Write(&b, binary.BigEndian, n))
+	}
+	b.WriteString("\x00\x00TST\x00")
+	write(ts, "zoneinfo/Test/"+args[0], b.String())
+	ts.Setenv("ZONEINFO", ts.MkAbs("zoneinfo"))
 }
 
 // nowhere TEXT checks that no file below the script's directory holds a text,

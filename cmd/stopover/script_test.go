@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "world": makeWorld, "account": makeAccount, "hostile": hostileAccounts,
 			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "quickstart": copyQuickstart, "database": makeDatabase, "through": through,
-			"inside": inside, "place": place, "replace": replace, "narrow": narrow, "nowhere": nowhere,
+			"inside": inside, "place": place, "replace": replace, "narrow": narrow, "noon": noon, "nowhere": nowhere,
 		},
 	})
 }
@@ -77,7 +77,7 @@ func run(ts *testscript.TestScript, args ...string) int {
 
 func environment(ts *testscript.TestScript) []string {
 	env := os.Environ()
-	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR", "TZ"} {
+	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR", "ZONEINFO"} {
 		env = append(env, k+"="+ts.Getenv(k))
 	}
 	return env

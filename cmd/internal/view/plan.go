@@ -99,7 +99,7 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	stops, open := blocking(all), len(p.Waiting())
 	switch {
 	case len(p.Steps) == 0 && open == 0 && stops == 0:
-		x.word, x.sentence = wordNothing, nothingLeft(p.Goal)
+		x.word, x.sentence = wordNothing, nothingLeft(p, all)
 		return x
 	case len(p.Refusals()) > 0:
 		x.word, x.sentence = wordBlocked, "Nothing is done as long as a policy of the configuration forbids it."
@@ -118,9 +118,13 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	return x
 }
 
-// nothingLeft says what is done: that all is, or what the goal asked for.
-func nothingLeft(g plan.Goal) string {
+// nothingLeft says what is done: that all is, or what the goal asked for, or
+// what is not put off.
+func nothingLeft(p *plan.Plan, all []schema.Finding) string {
+	g := p.Goal
 	switch {
+	case slices.ContainsFunc(all, func(f schema.Finding) bool { return f.Code == "downtime-postponed" }):
+		return "What is left waits until a cutover is predicted to fit its budget."
 	case g.Until != "":
 		return "What was asked for, until " + clean(g.Until) + ", is done."
 	case len(g.Accounts) > 0:
