@@ -31,7 +31,8 @@ func inside(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // place FILE... puts the world's address and port into files, where they say
-// ADDRESS and PORT.
+// ADDRESS and PORT, and the address of the state where they say
+// GITLABSTATE.
 func place(ts *testscript.TestScript, _ bool, args []string) {
 	for _, f := range args {
 		write(ts, f, placed(ts, ts.ReadFile(f)))
@@ -39,7 +40,7 @@ func place(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func placed(ts *testscript.TestScript, text string) string {
-	return strings.NewReplacer("ADDRESS", ts.Getenv("ADDRESS"), "PORT", ts.Getenv("PORT")).Replace(text)
+	return strings.NewReplacer("ADDRESS", ts.Getenv("ADDRESS"), "PORT", ts.Getenv("PORT"), "GITLABSTATE", ts.Getenv("GITLAB")).Replace(text)
 }
 
 // replace FILE OLD NEW changes a text that a file has to hold.
