@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,4 +109,26 @@ func nowhere(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return err
 	}))
+}
+
+// brief FILE LINES checks that a text is no longer than that.
+func brief(ts *testscript.TestScript, _ bool, args []string) {
+	most, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if n := strings.Count(ts.ReadFile(args[0]), "\n"); n > most {
+		ts.Fatalf("%s has %d lines, more than %d", args[0], n, most)
+	}
+}
+
+// crowd N FILE adds accounts cust-000 and so on, and a table that names them.
+func crowd(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	table := "name,downtime_budget\n"
+	for i := range n {
+		name := fmt.Sprintf("cust-%03d", i)
+		addAccount(ts, name, name+".example", 0)
+		table += name + ",1m\n"
+	}
+	write(ts, args[1], table)
 }

@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "world": makeWorld, "account": makeAccount, "hostile": hostileAccounts,
 			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "quickstart": copyQuickstart, "database": makeDatabase, "through": through,
-			"inside": inside, "place": place, "replace": replace, "begin": begin, "ends": ends, "gitlab": useGitlab, "narrow": narrow, "noon": noon, "nowhere": nowhere,
+			"inside": inside, "place": place, "replace": replace, "begin": begin, "brief": brief, "conforms": conforms, "crowd": crowd, "ends": ends, "gitlab": useGitlab, "narrow": narrow, "noon": noon, "nowhere": nowhere,
 		},
 	})
 }
