@@ -47,6 +47,7 @@ var accountChecks = []func(*builder, *account){
 	(*builder).checkName,
 	(*builder).checkRecords,
 	(*builder).checkConflict,
+	(*builder).checkPeer,
 	(*builder).checkUID,
 	(*builder).checkNew,
 	(*builder).checkAfter,
@@ -84,7 +85,7 @@ func (b *builder) checkAfter(a *account) {
 // checkHistory reports what the past makes worth knowing.
 func (b *builder) checkHistory(a *account) {
 	switch {
-	case a.found == sideSource && a.real > 0 && !b.back:
+	case a.found == sideSource && a.moved && a.real > 0 && !b.back:
 		b.report(codeRolledBack, a.name, "", "", "")
 	case a.found == sideTransit && !b.recorded(a) && !b.reinstalled:
 		b.report(codeNoBaseline, a.name, "", "", "")

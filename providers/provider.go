@@ -28,8 +28,11 @@ type Kind struct {
 	Address Option
 	// Can is what its servers can do when they are there, in the order in which
 	// it is told; what one of them cannot is found by opening it.
-	Can  []schema.Capability
-	Open func(ctx context.Context, s schema.Server, env Env) (Server, error)
+	Can []schema.Capability
+	// Findings are the codes of what surveys of its servers may find; the
+	// registry of findings explains each of them.
+	Findings []string
+	Open     func(ctx context.Context, s schema.Server, env Env) (Server, error)
 }
 
 // Option is one setting of a server of a kind. The configuration is checked
@@ -263,7 +266,8 @@ type PullRequest struct {
 	Force  []string // paths to send again in whole, after a comparison found them different
 }
 
-// Progress of a long call.
+// Progress of a long call. A total is what this call brings, holes of sparse
+// files included; 0: not known.
 type Progress struct {
 	Bytes, BytesTotal int64
 	Items, ItemsTotal int64

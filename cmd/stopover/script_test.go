@@ -22,16 +22,7 @@ import (
 // shipped: it starts pocket servers from its own file, which a test's binary
 // could not.
 func TestScripts(t *testing.T) {
-	bin := t.TempDir()
-	c := exec.Command("go", "build", "-o", filepath.Join(bin, "stopover"), ".")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	quickstart, err := filepath.Abs("../../examples/quickstart")
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin := build(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -39,14 +30,13 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("STOPOVER", filepath.Join(bin, "stopover"))
 			e.Setenv("NO_COLOR", "1")
-			e.Setenv("QUICKSTART", quickstart)
 			e.Values[gitlabKey{}], e.Values[runningKey{}] = gitlab.New(), map[string]*running{}
 			e.Defer(func() { stopAll(t, filepath.Join(bin, "stopover"), e.WorkDir) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "world": makeWorld, "account": makeAccount, "hostile": hostileAccounts,
-			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "quickstart": copyQuickstart, "database": makeDatabase, "through": through,
+			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "database": makeDatabase, "through": through,
 			"inside": inside, "place": place, "replace": replace, "begin": begin, "brief": brief, "conforms": conforms, "crowd": crowd, "ends": ends, "gitlab": useGitlab, "narrow": narrow, "noon": noon, "nowhere": nowhere,
 		},
 	})
@@ -181,7 +171,7 @@ func undated(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// spoil HOW FILE... damages files: empty, cut, middle, foreign or flip.
+// spoil HOW FILE... damages files: empty, wipe, cut, middle, foreign or flip.
 func spoil(ts *testscript.TestScript, _ bool, args []string) {
 	for _, pattern := range args[1:] {
 		list, err := filepath.Glob(ts.MkAbs(pattern))
@@ -195,6 +185,8 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 			switch args[0] {
 			case "empty":
 				b = nil
+			case "wipe":
+				clear(b)
 			case "cut":
 				b = b[:len(b)/2]
 			case "middle": // as a disk does

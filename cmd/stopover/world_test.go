@@ -81,19 +81,6 @@ func freeAddress() (string, int) {
 	}
 }
 
-// quickstart copies examples/quickstart, at other addresses and ports, so that
-// several tests can run at once.
-func copyQuickstart(ts *testscript.TestScript, _ bool, _ []string) {
-	from := ts.Getenv("QUICKSTART")
-	ts.Check(os.CopyFS(ts.MkAbs("."), os.DirFS(from)))
-	address, port := freeAddress()
-	for _, f := range []string{"main.stopover.hcl", "client/server.json"} {
-		text := strings.NewReplacer("127.20.26", address, "8080", fmt.Sprint(port), "8025", fmt.Sprint(port+1),
-			"address = \"", fmt.Sprintf("http_port = %d\n  smtp_port = %d\n  address = \"", port, port+1)).Replace(ts.ReadFile(f))
-		write(ts, f, text)
-	}
-}
-
 func free(address string, port int) bool {
 	l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", address, port))
 	return err == nil && l.Close() == nil

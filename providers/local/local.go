@@ -39,8 +39,9 @@ func Kind() providers.Kind {
 		},
 		Address: providers.Option{Name: "address", Type: "string", Required: true, Example: "servers/client",
 			Doc: "The server's directory, relative to the configuration. It is made when the server is provisioned."},
-		Can:  abilities(),
-		Open: open,
+		Can:      abilities(),
+		Findings: findings(),
+		Open:     open,
 	}
 }
 
@@ -103,7 +104,7 @@ func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*sch
 	}
 	if presence != schema.Present {
 		found = &schema.FoundServer{Addresses: s.config.Serves, Listening: []string{}, Accounts: []*schema.FoundAccount{},
-			Can: everything()}
+			Can: everything(), Cannot: cannot()}
 		if presence == schema.Unreachable {
 			found.Error = err.Error()
 		}
@@ -112,11 +113,11 @@ func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*sch
 	return found, nil
 }
 
-// Abilities says what a pocket server can do: everything.
+// Abilities says what a pocket server can do: all that it takes to move accounts.
 func (s *server) Abilities() providers.Abilities {
 	return providers.Abilities{
 		Owner: s.Client, Copier: s.Client, Machine: s, Runtimes: s.Client, Keeper: s.Client, Disposer: s.Client, Trier: s.Client, Operator: s.Client,
-		Cannot: map[schema.Capability]string{},
+		Cannot: cannot(),
 	}
 }
 
@@ -152,6 +153,21 @@ func (s *server) Provision(ctx context.Context, _ *schema.FoundServer, arch sche
 		return fmt.Errorf("provision %s: %w", s.config.Name, err)
 	}
 	return ensure(ctx, s.dir, s.start)
+}
+
+// Reinstall orders the wipe of a sealed server. The depot of the configuration
+// counts where the server itself was described without one.
+func (s *server) Reinstall(ctx context.Context, term, seal uint64, machine string, arch schema.Architecture) error {
+	if s.depot != "" {
+		if err := lacking(s.depot, arch); err != nil {
+			return err
+		}
+		path := filepath.Join(s.dir, runDir, depotFile)
+		if err := renameio.WriteFile(path, []byte(s.depot), 0o600); err != nil {
+			return fmt.Errorf("reinstall %s: %w", s.config.Name, err)
+		}
+	}
+	return s.Client.Reinstall(ctx, term, seal, machine, arch)
 }
 
 // emptyOrOurs refuses to make a server out of somebody's directory.

@@ -99,6 +99,10 @@ func OpenConfig(ctx context.Context, dir string, cfg *schema.Config) (*Project, 
 		if i < 0 {
 			return nil, fmt.Errorf("server %s: there is no provider %q", schema.QuoteName(name), s.Provider)
 		}
+		if s.Address == "" && name == cfg.Migration.Transit {
+			p.Servers[name] = pending{*s, all.Kinds()[i]}
+			continue
+		}
 		opened, err := all.Kinds()[i].Open(ctx, withDefaults(*s, cfg), env)
 		if err != nil {
 			return nil, errors.Join(err, p.Close())
@@ -155,7 +159,7 @@ func (p *Project) Load(ctx context.Context, inv *schema.Inventory) (plan.Past, [
 			sets = append(sets, s.Facts)
 		}
 	}
-	past.Facts = schema.UnionFacts(sets...)
+	past.Facts = schema.FactsOf(p.Config.Migration.Name, sets...)
 	return past, log.Notes, nil
 }
 
