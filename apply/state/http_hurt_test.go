@@ -31,14 +31,14 @@ func TestHTTPAnswerLostThenMore(t *testing.T) {
 	if err := s.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
-	g.before = func(q *http.Request) (int, bool) {
+	g.Before = func(q *http.Request) (int, bool) {
 		return 0, q.Method == http.MethodPost && !strings.HasSuffix(q.URL.Path, "/lock") // done, and the answer is lost
 	}
 	put(2)
 	if err := s.Flush(ctx); err == nil {
 		t.Fatal("a lost answer was taken for one")
 	}
-	g.before = nil
+	g.Before = nil
 	put(3)
 	numbers := func(s *state.HTTP) (out []int) {
 		t.Helper()
@@ -107,7 +107,7 @@ func TestHTTPLockThatStays(t *testing.T) {
 // A server that refuses every write is said to, instead of being asked for ever.
 func TestHTTPRefusesEveryWrite(t *testing.T) {
 	g, address := newGitlab(t)
-	g.before = func(q *http.Request) (int, bool) {
+	g.Before = func(q *http.Request) (int, bool) {
 		if q.Method == http.MethodPost && !strings.HasSuffix(q.URL.Path, "/lock") {
 			return http.StatusUnprocessableEntity, false
 		}

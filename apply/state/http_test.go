@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,140 +16,20 @@ import (
 
 	"github.com/stopover/stopover/apply/state"
 	"github.com/stopover/stopover/apply/state/statetest"
+	"github.com/stopover/stopover/apply/state/statetest/gitlab"
 	"github.com/stopover/stopover/schema"
 )
 
-// gitlab answers as GitLab does for the states of a project, as far as its
-// documentation and its public API code say: 404 before a state was locked, 204
-// before it was written; lock and unlock below the state; a write needs the
-// ID of the lock, also none if there is none; a serial can be written once;
-// answers to lock name the token's owner; the lock never expires.
-type gitlab struct {
-	mu       sync.Mutex
-	states   map[string]*gitlabState
-	conflict int                                           // status for a lock that is somebody else's: 409 in earlier versions, 423 in later ones
-	before   func(q *http.Request) (status int, drop bool) // faults
-	writes   int
-}
-
-type gitlabState struct {
-	lock    map[string]any
-	serials map[float64]bool
-	body    []byte
-}
-
-const gitlabPrefix = "/api/v4/projects/7/terraform/state/"
-
-func newGitlab(t *testing.T) (*gitlab, string) {
-	g := &gitlab{states: map[string]*gitlabState{}, conflict: http.StatusConflict}
+func newGitlab(t *testing.T) (*gitlab.Server, string) {
+	g := gitlab.New()
 	s := httptest.NewServer(g)
 	t.Cleanup(s.Close)
-	return g, s.URL + gitlabPrefix + "spring"
-}
-
-func (g *gitlab) ServeHTTP(w http.ResponseWriter, q *http.Request) {
-	if user, pass, _ := q.BasicAuth(); user != "ann" || pass != "s3cret" {
-		http.Error(w, `{"message":"401 Unauthorized"}`, http.StatusUnauthorized)
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	drop := false
-	if g.before != nil {
-		var status int
-		if status, drop = g.before(q); status != 0 {
-			w.WriteHeader(status)
-			return
-		}
-	}
-	name, ok := strings.CutPrefix(q.URL.Path, gitlabPrefix)
-	if !ok {
-		http.Error(w, "<html>not found</html>", http.StatusNotFound)
-		return
-	}
-	body, _ := io.ReadAll(q.Body)
-	name, locking := strings.CutSuffix(name, "/lock")
-	status, answer := g.answer(name, locking, q, body)
-	if drop { // it was done, and the answer is lost
-		panic(http.ErrAbortHandler)
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(answer)
-}
-
-func (g *gitlab) answer(name string, locking bool, q *http.Request, body []byte) (int, []byte) {
-	s := g.states[name]
-	if q.Method == http.MethodGet {
-		switch {
-		case s == nil:
-			return http.StatusNotFound, []byte(`{"message":"404 Not found"}`)
-		case s.body == nil:
-			return http.StatusNoContent, nil
-		}
-		return http.StatusOK, s.body
-	}
-	if s == nil {
-		s = &gitlabState{serials: map[float64]bool{}}
-		g.states[name] = s
-	}
-	id := q.URL.Query().Get("ID")
-	switch {
-	case locking && q.Method == http.MethodPost:
-		var info map[string]any
-		if json.Unmarshal(body, &info) != nil {
-			return http.StatusBadRequest, nil
-		}
-		for _, k := range []string{"ID", "Operation", "Info", "Who", "Version", "Created", "Path"} {
-			if v, _ := info[k].(string); v == "" {
-				return http.StatusBadRequest, fmt.Appendf(nil, `{"error":"%s is missing"}`, k)
-			}
-		}
-		status := http.StatusOK
-		if s.lock != nil {
-			status = g.conflict
-		} else {
-			info["Who"] = "ann-of-gitlab"
-			s.lock = info
-		}
-		b, _ := json.Marshal(s.lock)
-		return status, b
-	case locking && q.Method == http.MethodDelete:
-		if id == "" {
-			var info map[string]any
-			_ = json.Unmarshal(body, &info)
-			id, _ = info["ID"].(string)
-		}
-		if id != "" && (s.lock == nil || s.lock["ID"] != id) {
-			return g.conflict, nil
-		}
-		s.lock = nil
-		return http.StatusOK, nil
-	case q.Method == http.MethodPost:
-		holder := ""
-		if s.lock != nil {
-			holder, _ = s.lock["ID"].(string)
-		}
-		if id != holder {
-			return g.conflict, nil
-		}
-		var doc map[string]any
-		if json.Unmarshal(body, &doc) != nil {
-			return http.StatusUnprocessableEntity, nil
-		}
-		serial, ok := doc["serial"].(float64)
-		if !ok || s.serials[serial] {
-			return http.StatusUnprocessableEntity, []byte(`{"message":"version has already been taken"}`)
-		}
-		s.serials[serial], s.body = true, body
-		g.writes++
-		return http.StatusOK, nil
-	}
-	return http.StatusMethodNotAllowed, nil
+	return g, s.URL + gitlab.Prefix + "spring"
 }
 
 func openHTTP(t *testing.T, address string, change ...func(*state.HTTPOptions)) *state.HTTP {
 	t.Helper()
-	o := state.HTTPOptions{Address: address, Username: "ann", Password: "s3cret",
+	o := state.HTTPOptions{Address: address, Username: gitlab.User, Password: gitlab.Password,
 		Lease: 400 * time.Millisecond, Beat: 40 * time.Millisecond, RetryWait: time.Millisecond}
 	for _, f := range change {
 		f(&o)
@@ -167,7 +46,7 @@ func TestHTTPStore(t *testing.T) {
 		t.Run(fmt.Sprint(conflict), func(t *testing.T) {
 			statetest.Run(t, func(t *testing.T) statetest.Store {
 				g, address := newGitlab(t)
-				g.conflict = conflict
+				g.Conflict = conflict
 				silence := func(s state.Store) { state.SilenceHTTP(s.(*state.HTTP)) }
 				return statetest.Store{Open: func() state.Store { return openHTTP(t, address) }, Silence: silence, Kill: silence}
 			})
@@ -180,7 +59,7 @@ func TestHTTPStore(t *testing.T) {
 func TestHTTPLosesNothing(t *testing.T) {
 	g, address := newGitlab(t)
 	n := 0
-	g.before = func(q *http.Request) (int, bool) {
+	g.Before = func(q *http.Request) (int, bool) {
 		n++
 		switch n % 5 {
 		case 0:
@@ -218,7 +97,7 @@ func TestHTTPLosesNothing(t *testing.T) {
 // left behind is broken after a lease.
 func TestHTTPJournalLockLeftBehind(t *testing.T) {
 	g, address := newGitlab(t)
-	g.states["spring"] = &gitlabState{serials: map[float64]bool{}, lock: map[string]any{"ID": "dead", "Who": "x"}}
+	g.States["spring"] = &gitlab.State{Serials: map[float64]bool{}, Lock: map[string]any{"ID": "dead", "Who": "x"}}
 	s := openHTTP(t, address)
 	ctx := context.Background()
 	if err := s.Append(ctx, state.Event{What: state.Noted}); err != nil {
@@ -227,7 +106,7 @@ func TestHTTPJournalLockLeftBehind(t *testing.T) {
 	if err := s.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if g.states["spring"].lock != nil {
+	if g.States["spring"].Lock != nil {
 		t.Error("the journal stays locked")
 	}
 }
@@ -241,9 +120,9 @@ func TestHTTPLockTakenAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.mu.Lock()
-	g.states["spring-run"].lock = nil // somebody pressed "unlock" in the web page
-	g.mu.Unlock()
+	g.Lock()
+	g.States["spring-run"].Lock = nil // somebody pressed "unlock" in the web page
+	g.Unlock()
 	select {
 	case <-l.Lost():
 	case <-time.After(30 * time.Second):
@@ -330,7 +209,7 @@ func TestHTTPJournalChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := g.states["spring"].body
+	good := g.States["spring"].Body
 	var d map[string]any
 	if err := json.Unmarshal(good, &d); err != nil {
 		t.Fatal(err)
@@ -342,7 +221,7 @@ func TestHTTPJournalChanged(t *testing.T) {
 		}
 		d["lines"] = lines[:i] + "B" + lines[i+1:]
 		b, _ := json.Marshal(d)
-		g.states["spring"].body = b
+		g.States["spring"].Body = b
 		log, err := openHTTP(t, address).Load(ctx)
 		var corrupt *state.CorruptError
 		if err != nil && !errors.As(err, &corrupt) {
@@ -355,10 +234,10 @@ func TestHTTPJournalChanged(t *testing.T) {
 }
 
 func FuzzHTTPState(f *testing.F) {
-	g := &gitlab{states: map[string]*gitlabState{}, conflict: http.StatusConflict}
+	g := gitlab.New()
 	server := httptest.NewServer(g)
 	defer server.Close()
-	s, err := state.OpenHTTP(state.HTTPOptions{Address: server.URL + gitlabPrefix + "spring", Username: "ann", Password: "s3cret"})
+	s, err := state.OpenHTTP(state.HTTPOptions{Address: server.URL + gitlab.Prefix + "spring", Username: gitlab.User, Password: gitlab.Password})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -366,7 +245,7 @@ func FuzzHTTPState(f *testing.F) {
 	if err := errors.Join(s.Append(ctx, state.Event{What: state.Noted}), s.Flush(ctx)); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(g.states["spring"].body)
+	f.Add(g.States["spring"].Body)
 	f.Add([]byte(`{"format":"stopover journal","version":1,"serial":18446744073709551615,"lineage":"","lines":null}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		log, err := state.ReadHTTP(b)

@@ -142,7 +142,7 @@ func (s *HTTP) Lock(ctx context.Context, h Holder) (Lock, error) {
 		return nil, &LockedError{Holder: h, Where: s.run.where()}
 	}
 	id := rand.Text()
-	if err := s.acquire(ctx, id, h); err != nil {
+	if _, err := s.acquire(ctx, id, h); err != nil {
 		return nil, err
 	}
 	k := &httpLock{store: s, id: id, stop: make(chan struct{}), ended: make(chan struct{}), lost: make(chan struct{})}
@@ -159,36 +159,38 @@ func (s *HTTP) Lock(ctx context.Context, h Holder) (Lock, error) {
 }
 
 // acquire takes the run's lock: at once if it is free, after a lease if its
-// holder's heartbeat has stopped. It returns a *LockedError as soon as it beats.
-func (s *HTTP) acquire(ctx context.Context, id string, h Holder) error {
+// holder's heartbeat has stopped, and then it says that it broke one. It returns
+// a *LockedError as soon as it beats.
+func (s *HTTP) acquire(ctx context.Context, id string, h Holder) (broke bool, err error) {
 	var seen string
 	var before *beatDocument
 	var silent time.Time
 	for refused := 0; ; {
 		other, err := s.run.tryLock(ctx, id, h)
 		if err != nil || other == nil {
-			return err
+			return broke && err == nil, err
 		}
 		now, err := s.readBeat(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
 		switch {
 		case other.ID != seen:
 			seen, before, silent = other.ID, now, s.o.Clock.Now()
 		case now.Serial != before.Serial:
-			return &LockedError{Holder: holderOf(other, now), Where: s.run.where()}
+			return false, &LockedError{Holder: holderOf(other, now), Where: s.run.where()}
 		case s.o.Clock.Now().Sub(silent) > s.o.Lease:
 			// Only this very lock: somebody else may have been faster.
 			if err := s.run.unlock(ctx, other.ID); err != nil && !errors.Is(err, errNotOurs) {
-				return err
+				return false, err
 			}
+			broke = true
 			if refused++; refused >= mostRefused {
-				return &LockedError{Holder: holderOf(other, now), Where: s.run.where()}
+				return false, &LockedError{Holder: holderOf(other, now), Where: s.run.where()}
 			}
 		}
 		if err := s.pause(ctx, s.o.Beat/2); err != nil {
-			return err
+			return false, err
 		}
 	}
 }
@@ -325,8 +327,12 @@ func (s *HTTP) Unlock(ctx context.Context) (Holder, error) {
 	if err != nil {
 		return Holder{}, err
 	}
-	if err := s.acquire(ctx, id, me); err != nil {
+	broke, err := s.acquire(ctx, id, me)
+	if err != nil {
 		return Holder{}, err
+	}
+	if !broke { // its holder gave it back meanwhile
+		return Holder{}, errors.Join(ErrNotLocked, s.run.unlock(ctx, id))
 	}
 	return holderOf(other, d), s.run.unlock(ctx, id)
 }

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -28,7 +32,8 @@ func inside(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // place FILE... puts the world's address and port into files, where they say
-// ADDRESS and PORT.
+// ADDRESS and PORT, and the address of the state where they say
+// GITLABSTATE.
 func place(ts *testscript.TestScript, _ bool, args []string) {
 	for _, f := range args {
 		write(ts, f, placed(ts, ts.ReadFile(f)))
@@ -36,7 +41,7 @@ func place(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func placed(ts *testscript.TestScript, text string) string {
-	return strings.NewReplacer("ADDRESS", ts.Getenv("ADDRESS"), "PORT", ts.Getenv("PORT")).Replace(text)
+	return strings.NewReplacer("ADDRESS", ts.Getenv("ADDRESS"), "PORT", ts.Getenv("PORT"), "GITLABSTATE", ts.Getenv("GITLAB")).Replace(text)
 }
 
 // replace FILE OLD NEW changes a text that a file has to hold.
@@ -62,6 +67,27 @@ func narrow(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// noon ZONE IN makes a time zone Test/ZONE in which noon comes in that time from
+// now, so that windows open when a script needs it: they know no seconds.
+func noon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: noon ZONE IN")
+	}
+	in, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	at := time.Now().Add(in).UTC()
+	offset := 12*3600 - (at.Hour()*3600 + at.Minute()*60 + at.Second())
+	// As in RFC 8536: no transitions, one type, one name.
+	var b bytes.Buffer
+	b.WriteString("TZif\x00" + strings.Repeat("\x00", 15))
+	for _, n := range []int32{0, 0, 0, 0, 1, 4, int32(offset)} {
+		ts.Check(binary.Write(&b, binary.BigEndian, n))
+	}
+	b.WriteString("\x00\x00TST\x00")
+	write(ts, "zoneinfo/Test/"+args[0], b.String())
+	ts.Setenv("ZONEINFO", ts.MkAbs("zoneinfo"))
+}
+
 // nowhere TEXT checks that no file below the script's directory holds a text,
 // except those that the script itself has written with it.
 func nowhere(ts *testscript.TestScript, neg bool, args []string) {
@@ -83,4 +109,26 @@ func nowhere(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return err
 	}))
+}
+
+// brief FILE LINES checks that a text is no longer than that.
+func brief(ts *testscript.TestScript, _ bool, args []string) {
+	most, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if n := strings.Count(ts.ReadFile(args[0]), "\n"); n > most {
+		ts.Fatalf("%s has %d lines, more than %d", args[0], n, most)
+	}
+}
+
+// crowd N FILE adds accounts cust-000 and so on, and a table that names them.
+func crowd(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	table := "name,downtime_budget\n"
+	for i := range n {
+		name := fmt.Sprintf("cust-%03d", i)
+		addAccount(ts, name, name+".example", 0)
+		table += name + ",1m\n"
+	}
+	write(ts, args[1], table)
 }

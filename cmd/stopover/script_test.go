@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/stopover/stopover/apply/state/statetest/gitlab"
 )
 
 // TestScripts runs testdata/script/*.txtar against the program as it is
@@ -23,18 +25,19 @@ func TestScripts(t *testing.T) {
 	bin := build(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
-		RequireExplicitExec: true, ContinueOnError: true,
+		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("STOPOVER", filepath.Join(bin, "stopover"))
 			e.Setenv("NO_COLOR", "1")
+			e.Values[gitlabKey{}], e.Values[runningKey{}] = gitlab.New(), map[string]*running{}
 			e.Defer(func() { stopAll(t, filepath.Join(bin, "stopover"), e.WorkDir) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "world": makeWorld, "account": makeAccount, "hostile": hostileAccounts,
 			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "database": makeDatabase, "through": through,
-			"inside": inside, "place": place, "replace": replace, "narrow": narrow, "nowhere": nowhere,
+			"inside": inside, "place": place, "replace": replace, "begin": begin, "brief": brief, "conforms": conforms, "crowd": crowd, "ends": ends, "gitlab": useGitlab, "narrow": narrow, "noon": noon, "nowhere": nowhere,
 		},
 	})
 }
@@ -67,8 +70,10 @@ func run(ts *testscript.TestScript, args ...string) int {
 
 func environment(ts *testscript.TestScript) []string {
 	env := os.Environ()
-	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR", "TZ"} {
-		env = append(env, k+"="+ts.Getenv(k))
+	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR", "ZONEINFO", "GITLAB_TOKEN", "STOPOVER_VAR_token", "STOPOVER_VAR_names"} {
+		if v := ts.Getenv(k); v != "" {
+			env = append(env, k+"="+v)
+		}
 	}
 	return env
 }

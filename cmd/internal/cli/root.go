@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -55,6 +56,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	}()
 	p := &program{in: in, out: out, err: errOut, graceful: soft}
 	root := p.root()
+	p.json = slices.Contains(args, "--json") // for an error that comes before flags are read
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)

@@ -150,9 +150,16 @@ type maker struct {
 	leaves          map[string]bool // accounts that are still to move out
 }
 
-// leaves are the accounts that are still to move out.
+// leaves are the accounts that are still to move out: those whose move is
+// planned, and those that are at the source and do not move as long as something
+// stops or delays them.
 func leaves(p *plan.Plan) map[string]bool {
 	out := map[string]bool{}
+	for i := range p.Accounts {
+		if a := &p.Accounts[i]; a.Where == p.Config.Migration.Source && a.Stage != plan.StageHome {
+			out[a.Name] = true
+		}
+	}
 	for i := range p.Steps {
 		if s := &p.Steps[i]; s.Phase == schema.PhaseMigrate && s.Group != "" {
 			out[s.Account] = true

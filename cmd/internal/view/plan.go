@@ -99,7 +99,7 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	stops, open := blocking(all), len(p.Waiting())
 	switch {
 	case len(p.Steps) == 0 && open == 0 && stops == 0:
-		x.word, x.sentence = wordNothing, nothingLeft(p.Goal)
+		x.word, x.sentence = wordNothing, nothingLeft(p, all)
 		return x
 	case len(p.Refusals()) > 0:
 		x.word, x.sentence = wordBlocked, "Nothing is done as long as a policy of the configuration forbids it."
@@ -118,15 +118,37 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	return x
 }
 
-// nothingLeft says what is done: that all is, or what the goal asked for.
-func nothingLeft(g plan.Goal) string {
+// nothingLeft says what is done: that all is, or what the goal asked for; and
+// what is put off.
+func nothingLeft(p *plan.Plan, all []schema.Finding) string {
+	g := p.Goal
 	switch {
+	case slices.ContainsFunc(all, func(f schema.Finding) bool { return f.Code == "downtime-postponed" }):
+		return "What is left waits until a cutover is predicted to fit its budget."
+	case len(g.Accounts) > 0 && slices.ContainsFunc(p.Accounts, func(a plan.AccountPlan) bool { return held(g, a) }):
+		return "These accounts go no further before the others are as far as they are. Leave out --account to go on."
 	case g.Until != "":
 		return "What was asked for, until " + clean(g.Until) + ", is done."
 	case len(g.Accounts) > 0:
 		return "These accounts are where they belong."
 	}
 	return "Every account is where it belongs."
+}
+
+// held says whether an account that was asked for has not come as far as that:
+// a barrier of the process waits for accounts that were not asked for.
+func held(g plan.Goal, a plan.AccountPlan) bool {
+	esc, err := schema.EscapeName(a.Name)
+	if err != nil || !schema.MatchAny(g.Accounts, esc) {
+		return false
+	}
+	switch a.Stage {
+	case plan.StageAtSource:
+		return g.Until != schema.PhasePrepare
+	case plan.StagePrepared:
+		return g.Until != schema.PhasePrepare && g.Until != schema.PhaseRequest && g.Until != schema.PhaseInstall
+	}
+	return false
 }
 
 // what says how many accounts a plan is about.
