@@ -141,7 +141,7 @@ func (b *builder) accept(a *account) {
 		return
 	}
 	g := Gate{ID: gateID(schema.PhaseVerify, "accept", a.esc), Phase: schema.PhaseVerify, Account: a.name,
-		Who: b.who(schema.PhaseVerify), What: acceptWhat(a), Closes: closesApproval}
+		Who: b.who(schema.PhaseVerify), What: b.acceptWhat(a), Closes: closesApproval}
 	if probe.id == "" && a.epoch == a.real {
 		g.Evidence = b.evidence(g.ID, a.epoch, b.answers(a))
 	}
@@ -156,11 +156,15 @@ func (b *builder) accept(a *account) {
 	}
 }
 
-func acceptWhat(a *account) string {
+func (b *builder) acceptWhat(a *account) string {
+	what := "look at the account on transit"
 	if len(a.probes()) == 0 {
-		return "look at the account on transit, which has no probes, and approve it or roll it back"
+		what += ", which has no probes"
 	}
-	return "look at the account on transit, and approve it or roll it back"
+	if b.proc.Rollback.Until == "" { // the process promises no way back
+		return what + ", mend what is broken, and approve it"
+	}
+	return what + ", and approve it or roll it back"
 }
 
 // answers is what the probes found, as evidence.

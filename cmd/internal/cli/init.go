@@ -37,7 +37,7 @@ type initFlags struct {
 func (p *program) init() *cobra.Command {
 	var f initFlags
 	c := &cobra.Command{
-		Use: "init [DIR]", Short: "Write a configuration to begin with", Args: cobra.MaximumNArgs(1),
+		Use: "init [DIR]", Short: "Write a configuration to begin with", Args: atMost("DIR"),
 		Long: `Write ` + starter.FileName + `, a commented configuration to begin with, in DIR or the
 directory of the configuration. What is there already is never overwritten.
 

@@ -21,7 +21,7 @@ func (p *program) plan() *cobra.Command {
 	var out string
 	var detailed bool
 	c := &cobra.Command{
-		Use: "plan", Short: "Show the steps that are left", Args: cobra.NoArgs,
+		Use: "plan", Short: "Show the steps that are left", Args: atMost(),
 		Long: "Read what is on the servers now and show the steps that are left, with the downtime they will cost and who must do what. It changes nothing.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			request, err := goal.request()
@@ -33,8 +33,14 @@ func (p *program) plan() *cobra.Command {
 				return err
 			}
 			defer project.Close()
+			if err := confirmedSource(goal.confirmed, project.Config.Migration); err != nil {
+				return err
+			}
 			computed, err := project.Compute(c.Context(), request)
 			if err != nil {
+				return err
+			}
+			if err := goal.chosen(computed); err != nil {
 				return err
 			}
 			if out != "" {

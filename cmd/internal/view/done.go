@@ -49,6 +49,9 @@ func (v *View) Approved(gates []plan.Gate) {
 	for _, g := range gates {
 		v.item("", "approved", v.style.green, clean(string(g.ID)), nil)
 	}
+	if len(gates) > 0 {
+		v.item("", "", nil, "Run stopover apply to go on.", nil)
+	}
 }
 
 // Revoked names the approvals that were taken away.

@@ -434,7 +434,7 @@ func (x *reporter) lastRun() {
 	x.text("", fmt.Sprintf("%s by %s: %s done, %s failed.", s, clean(r.Who), plural(r.Done, "step"), number(int64(len(r.Failed)))))
 	var items []string
 	for _, f := range r.Failed {
-		items = append(items, clean(string(f.Step))+": "+clean(f.Why))
+		items = append(items, clean(string(f.Step))+": "+onceLine(f.Why))
 	}
 	if len(items) > 0 {
 		x.list(items)
