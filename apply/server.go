@@ -297,6 +297,9 @@ func (x *run) release(ctx context.Context, s *plan.Step) (done, error) {
 	if err := on.can.Machine.Release(ctx, on.term, accounts); err != nil {
 		return done{}, fmt.Errorf("release server %s: %w", schema.QuoteName(on.name), err)
 	}
+	if err := x.unpair(ctx); err != nil {
+		return done{}, err
+	}
 	return done{items: int64(len(accounts))}, nil
 }
 
@@ -316,8 +319,12 @@ func (x *run) copiesOn(ctx context.Context, on *server) ([]string, error) {
 	return names, nil
 }
 
-// finish closes the journey.
-func (x *run) finish(_ context.Context, _ *plan.Step) (done, error) {
+// finish closes the journey. Where nothing was released, or by hand, the
+// accounts have not forgotten the other server yet.
+func (x *run) finish(ctx context.Context, _ *plan.Step) (done, error) {
+	if err := x.unpair(ctx); err != nil {
+		return done{}, err
+	}
 	return done{}, x.remember(x.fact(schema.FactReleased, schema.FactReleased, schema.MigrationFact{ID: x.migration, Name: x.plan.Config.Migration.Name}))
 }
 

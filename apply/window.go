@@ -125,16 +125,13 @@ func (o *openings) next(sets [][]schema.Window, from time.Time, need time.Durati
 	return bothOpen(sets, from, need)
 }
 
-// need is how long windows have to stay open for a unit.
-func (u *unit) need() time.Duration {
-	d := u.predicted()
-	if u.first().Group == "" {
-		d = u.first().Estimate.Duration
-	}
-	return plan.WindowNeed(0, d)
-}
+// need is how long windows have to stay open for a unit: as long as users would
+// notice it. What is done to a server may go on beyond them, as a reinstallation
+// of a day does; the timetable counts alike.
+func (u *unit) need() time.Duration { return plan.WindowNeed(0, u.predicted()) }
 
-// predicted is the outage that the plan predicts for a cutover.
+// predicted is the outage that the plan predicts for a cutover, or for what is
+// done to a server.
 func (u *unit) predicted() time.Duration {
 	var d time.Duration
 	for i := range u.steps {

@@ -316,6 +316,39 @@ func TestWindowsThatNeverMeet(t *testing.T) {
 	}
 }
 
+// What is done to a server needs working hours for as long as users notice it,
+// and no longer: a reinstallation of ten hours begins, and goes on, in the last
+// of them. The timetable of a plan says the same.
+func TestWorkingHoursServer(t *testing.T) {
+	cfg := &schema.Config{Processes: []schema.Process{{Name: "p", Phases: []schema.ProcessPhase{{Name: "reinstall", Hours: "working"}}}},
+		Migration: schema.Migration{Process: "p"}}
+	for _, c := range []struct {
+		at       string
+		downtime time.Duration
+		opens    string // empty: it begins
+	}{
+		{"2026-03-02T16:59:00Z", 0, ""},
+		{"2026-03-02T18:00:00Z", 0, "2026-03-03T09:00:00Z"},
+		{"2026-03-02T17:59:55Z", 0, "2026-03-03T09:00:00Z"},
+		{"2026-03-02T17:00:00Z", 2 * time.Minute, ""},
+		{"2026-03-02T17:58:00Z", 2 * time.Minute, "2026-03-03T09:00:00Z"},
+	} {
+		at, err := time.Parse(time.RFC3339, c.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &plan.Plan{Config: cfg, Steps: []plan.Step{{ID: "x", Op: plan.OpReinstall, Phase: "reinstall", Server: "client",
+			Estimate: plan.Estimate{Duration: 10 * time.Hour, Downtime: c.downtime, Confidence: "rule"}}}}
+		got := ""
+		if w := Waits(p, at); w != nil {
+			got = w.Windows[0].Opens.Format(time.RFC3339)
+		}
+		if got != c.opens || (len(Ready(p, at)) == 1) != (c.opens == "") {
+			t.Errorf("%s, %s noticed: waits until %q, want %q", c.at, c.downtime, got, c.opens)
+		}
+	}
+}
+
 // Ten thousand accounts that wait for the same night.
 func BenchmarkReady(b *testing.B) {
 	p := &plan.Plan{Config: &schema.Config{Windows: []schema.Window{{Name: "night", Days: []string{"sat"}, From: "01:00", To: "05:00", Timezone: "Europe/Paris"}}}}

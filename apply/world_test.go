@@ -305,7 +305,7 @@ func (w *world) serve(m *machine, rw http.ResponseWriter, r *http.Request) {
 func (m *machine) Close() error { return nil }
 
 func (m *machine) Abilities() providers.Abilities {
-	return providers.Abilities{Owner: m, Copier: m, Machine: m, Runtimes: m, Keeper: m, Disposer: m, Trier: m}
+	return providers.Abilities{Owner: m, Copier: m, Machine: m, Runtimes: m, Keeper: m, Disposer: m, Trier: m, Operator: m}
 }
 
 func (m *machine) Survey(ctx context.Context, _ providers.SurveyOptions) (*schema.FoundServer, error) {
@@ -593,6 +593,35 @@ func (m *machine) Stub(ctx context.Context, term uint64, account string, epoch u
 		}
 		return nil
 	})
+}
+
+// ---- providers.Operator ----
+
+func (m *machine) Unpair(ctx context.Context, term uint64, account string) error {
+	return m.do(ctx, "Unpair", account, func() error {
+		r, o := m.rec(account), m.w.other(m).rec(account)
+		switch {
+		case m.current(term) != nil:
+			return m.current(term)
+		case r.state != schema.StateActive:
+			return no("unpair %s in %s", account, r.state)
+		case !m.w.other(m).present:
+			return fmt.Errorf("unpair %s: %w", account, providers.ErrUnreachable)
+		case o.state != schema.StateUnknown && !(o.state == schema.StateMoved && o.confirmed):
+			return no("unpair %s with a copy that is %s", account, o.state)
+		}
+		r.peer, r.paired = "", false
+		return nil
+	})
+}
+
+func (m *machine) Surrender(context.Context, uint64, string) error { return errors.ErrUnsupported }
+func (m *machine) Accept(context.Context, uint64, string) error    { return errors.ErrUnsupported }
+func (m *machine) Reintroduce(context.Context, uint64, string, providers.Peer) error {
+	return errors.ErrUnsupported
+}
+func (m *machine) Rebuild(context.Context, uint64, string, providers.Peer) error {
+	return errors.ErrUnsupported
 }
 
 // ---- providers.Copier ----

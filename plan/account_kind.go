@@ -11,6 +11,7 @@ const (
 	codeOwnerMissing  = "owner-missing"
 	codeRecordUnknown = "record-unknown"
 	codeRecordBlocked = "record-blocked"
+	codePeerGone      = "peer-gone"
 	codeUnnamed       = "account-unnamed"
 	codeStaysNamed    = "stays-and-account"
 	codeStaysMatched  = "stays-and-pattern"
@@ -48,6 +49,11 @@ var accountKinds = []FindingKind{
 	{Code: codeRecordBlocked, Title: "the account's record is fenced or unreadable", Severity: schema.Blocker, Certainty: observed, Source: sourceProtocol,
 		Doc:    "The agent refuses to serve or move the account, and says why.",
 		Remedy: "Do what the reason says; nothing else touches the account."},
+	{Code: codePeerGone, Title: "an account waits for a server that is not there", Severity: schema.Blocker, Certainty: observed, Source: sourceProtocol,
+		Doc: "An account that was moved asks the other server after every reboot whether it is still the owner. The finish phase lets it forget " +
+			"that server, on that server's own word. Here the server is gone before it could be asked: the account is in use now, " +
+			"and would stay closed after the next reboot.",
+		Remedy: "Bring the server back until the journey is finished. If it is gone for good, say so with `stopover declare-lost`."},
 	{Code: codeUnnamed, Title: "an account on the source is named by nothing", Severity: schema.Warning, Certainty: observed,
 		Doc: "No `account`, no `accounts` and no `stays` block names it, so that it neither moves nor stays on purpose. " +
 			"The reinstallation would delete it; from the reinstall barrier on this is a blocker.",

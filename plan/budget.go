@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,13 +43,28 @@ func (b *builder) checkBudget(a *account) {
 	a.halt(codePostponed, from)
 }
 
-// windowsOf are the names of the windows in which an account's cutovers begin:
-// its own, its pattern's, or the migration's.
-func (b *builder) windowsOf(a *account) []string {
+// windowsOf are the names of the windows in which an account's cutovers of a
+// phase begin: its own, its pattern's, or the migration's, as far as they bind
+// that phase. Where none does, it begins at any time.
+func (b *builder) windowsOf(a *account, phase string) []string {
+	names := b.mig.Windows
 	if len(a.conf.Windows) > 0 {
-		return a.conf.Windows
+		names = a.conf.Windows
 	}
-	return b.mig.Windows
+	binds := func(name string) bool {
+		w := b.in.Config.Window(name)
+		return w == nil || w.Binds(phase) // one that nobody knows opens never
+	}
+	if !slices.ContainsFunc(names, func(name string) bool { return !binds(name) }) {
+		return names
+	}
+	var out []string
+	for _, name := range names {
+		if binds(name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // checkWindows stops an account whose cutover is longer than anything that its
@@ -59,7 +75,7 @@ func (b *builder) checkWindows(a *account) {
 	if from == iNever || a.stop <= iMigrate {
 		return
 	}
-	names := b.windowsOf(a)
+	names := b.windowsOf(a, schema.Phases()[from])
 	need := WindowNeed(0, a.cut)
 	if len(names) > 0 {
 		if long := b.longest(names); need > long {

@@ -65,7 +65,7 @@ func inodesOf(f *schema.FoundAccount) int64 {
 
 // size is a number of bytes for people, in powers of 1024.
 func size(n int64) string {
-	units := []string{"bytes", "KB", "MB", "GB", "TB", "PB"}
+	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"}
 	v, u := float64(n), 0
 	for v >= 1024 && u < len(units)-1 {
 		v /= 1024

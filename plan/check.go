@@ -47,6 +47,7 @@ var accountChecks = []func(*builder, *account){
 	(*builder).checkName,
 	(*builder).checkRecords,
 	(*builder).checkConflict,
+	(*builder).checkPeer,
 	(*builder).checkUID,
 	(*builder).checkNew,
 	(*builder).checkAfter,

@@ -7,6 +7,10 @@ import (
 	"github.com/stopover/stopover/schema"
 )
 
+// codeVanished is what an agent finds where its record gives it an account that
+// is not there.
+const codeVanished = "account-vanished"
+
 // gone says whether the configuration knows that an account was closed.
 func (b *builder) gone(name string) bool {
 	return slices.ContainsFunc(b.mig.Removed, func(r schema.Removed) bool { return r.Account == name })
@@ -37,7 +41,7 @@ func (b *builder) checkVanished() {
 		if b.past.has(DisposedAccountID(name)) || b.past.has(RetiredAccountID(name)) || b.newName(name) != "" || b.pattern(name) == nil {
 			continue
 		}
-		b.report(codeAccountClosed, name, "", "", name+" took part and is on no server; write removed "+quoteHCL(name)+" if it was closed on purpose")
+		b.report(codeAccountClosed, name, "", "", name+" took part and is on no server; write removed { account = "+quoteHCL(name)+" } if it was closed on purpose")
 	}
 }
 
@@ -63,10 +67,15 @@ func (b *builder) checkNew(a *account) {
 	}
 	if a.s.ID != "" && b.surveyed() {
 		for _, old := range b.past.namedAs[a.s.ID] {
-			if old != a.name && b.s.index[old] == nil && b.t.index[old] == nil {
-				b.block(a, codeRenamed, iPrepare, old, a.name+" has the id of "+old+", which is gone; write moved { from = "+quoteHCL(old)+", to = "+quoteHCL(a.name)+" }")
-				return
+			if old == a.name || !b.left(old) {
+				continue
 			}
+			if b.s.index[old] != nil { // its record is there
+				b.block(a, codeMovedRecord, iPrepare, old, a.name+" has the id of "+old+", whose move has begun under that name; rename it back until its journey is over")
+			} else {
+				b.block(a, codeRenamed, iPrepare, old, a.name+" has the id of "+old+", which is gone; write moved { from = "+quoteHCL(old)+", to = "+quoteHCL(a.name)+" }")
+			}
+			return
 		}
 	}
 	if _, seen := b.past.named[a.name]; seen || a.named {
@@ -78,6 +87,18 @@ func (b *builder) checkNew(a *account) {
 	case created.IsZero() && a.s.ID != "" && len(b.past.named) > 0: // else nobody would have remembered it
 		b.report(codeCreated, a.name, "", "", "it was not there when the migration was last applied")
 	}
+}
+
+// left says whether an account is on neither server any more: that the source
+// keeps its record under this name changes nothing, nor does a copy ahead of a
+// move that never came.
+func (b *builder) left(name string) bool {
+	s, t := b.s.index[name], b.t.index[name]
+	if s == nil {
+		return t == nil
+	}
+	vanished := slices.ContainsFunc(s.Findings, func(f schema.Finding) bool { return f.Code == codeVanished })
+	return vanished && (t == nil || !owns(t.Owner))
 }
 
 // quoteHCL is a name as a person would write it in a configuration.

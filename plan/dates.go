@@ -207,7 +207,7 @@ func (x *deadlines) unplanned() string {
 
 // never names who waits for a window that does not open.
 func (x *deadlines) never() string {
-	return "no window opens for " + schema.QuoteName(x.t.stuck[0].name) + more(len(x.t.stuck)-1)
+	return "no window opens for " + schema.QuoteName(x.t.stuck[0].a.name) + more(len(x.t.stuck)-1)
 }
 
 func more(n int) string {
@@ -219,22 +219,9 @@ func more(n int) string {
 
 // stuck reports accounts for which no window opens.
 func (x *deadlines) stuck() {
-	for _, a := range x.t.stuck {
-		names := x.b.windowsOf(a)
-		x.report(codeWindowNever, a.name, "", "none of its windows opens for its cutover in the next "+strconv.Itoa(searchDays)+" days: "+orWorking(names))
+	for _, m := range x.t.stuck {
+		x.report(codeWindowNever, m.a.name, "", "nothing opens for its cutover to "+m.to+" in the next "+strconv.Itoa(searchDays)+" days: "+x.t.windowWords(m))
 	}
-}
-
-// orWorking names windows, or the working hours where there are none.
-func orWorking(names []string) string {
-	if len(names) == 0 {
-		return WorkingWindow + " hours"
-	}
-	out := names[0]
-	for _, n := range names[1:] {
-		out += ", " + n
-	}
-	return out
 }
 
 // forcedOn is the day on which the hosting company acts by itself: everything

@@ -107,7 +107,7 @@ func (e *estimator) server(op Op, rule *schema.ProcessPhase) Estimate {
 
 // perGB is the rule of thumb for databases, in steps of a millisecond.
 func perGB(rule time.Duration, bytes int64) time.Duration {
-	const gb = 1 << 30
+	const gb = 1e9 // as docs/language.md says
 	whole, rest := bytes/gb, bytes%gb
 	d := time.Duration(whole)*rule + time.Duration(float64(rule)*float64(rest)/gb)
 	return d.Round(time.Millisecond)

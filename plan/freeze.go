@@ -68,7 +68,7 @@ func (b *builder) cutover(a *account, w *way, warm node) node {
 	s := w.step(a, OpFreeze, "", a.epoch, w.from)
 	s.Why, s.Estimate = w.why.freeze, a.cutOf(OpFreeze)
 	if w.group != "rollback" { // somebody asked for that one now
-		s.Windows = b.windowsOf(a)
+		s.Windows = b.windowsOf(a, s.Phase)
 	}
 	freeze := b.add(&s, warm)
 	last := freeze

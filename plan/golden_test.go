@@ -39,7 +39,7 @@ func TestGolden(t *testing.T) {
 			}
 			checkLaws(t, in, p)
 			if judged := section(archive, "judged"); judged != "" {
-				p.Judge(parseFindings(t, judged))
+				p.Judge(parseFindings(t, judged), nil)
 			}
 			got := render(p)
 			dates := renderDates(&p.Dates)

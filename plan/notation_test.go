@@ -202,9 +202,11 @@ func number64(t *testing.T, s string) uint64 {
 
 func parseSize(t *testing.T, s string) int64 {
 	t.Helper()
-	for i, unit := range []string{"KB", "MB", "GB", "TB"} {
+	size := int64(1)
+	for _, unit := range []string{"KB", "MB", "GB", "TB"} {
+		size *= 1000
 		if n, ok := strings.CutSuffix(s, unit); ok {
-			return int64(number64(t, n)) << (10 * (i + 1))
+			return int64(number64(t, n)) * size
 		}
 	}
 	return int64(number64(t, s))

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/stopover/stopover/schema"
@@ -82,12 +83,8 @@ type Plan struct {
 // Blocked says whether something in the plan is stopped, by a finding that no
 // waiver lets pass.
 func (p *Plan) Blocked() bool {
-	for _, f := range p.Findings {
-		if f.Blocks() {
-			return true
-		}
-	}
-	return false
+	blocks := func(f schema.Finding) bool { return f.Blocks() }
+	return slices.ContainsFunc(p.Findings, blocks) || slices.ContainsFunc(p.Dates.Findings, blocks)
 }
 
 // Step is one unit of a plan: one op on one part of one account, or on a

@@ -10,9 +10,11 @@ import (
 type move struct {
 	a     *account
 	what  string        // for people
+	to    string        // the server that it goes to
 	need  time.Duration // for which its windows have to stay open from the cut on
 	warm  time.Duration // before the cut, outside of windows
 	cut   time.Duration
+	names []string // of its windows
 	open  *opens
 	after []*account // crossings of this pool that it waits for
 

@@ -90,6 +90,20 @@ func (b *builder) allArrived() bool {
 	return true
 }
 
+// checkPeer looks for accounts that have arrived and still know a server that is
+// not there. The journey is not closed over them: after the next reboot they
+// would wait for its word for ever.
+func (b *builder) checkPeer(a *account) {
+	end, from := sideHome, b.t
+	if b.proc.OneWay() {
+		end, from = sideTransit, b.s
+	}
+	if a.found != end || from.present || record(a.live).Peer == "" || b.past.has(schema.FactReleased) {
+		return
+	}
+	b.block(a, codePeerGone, iFinish, "", "asks "+from.name+" after a reboot before it opens, and "+from.name+" is not there")
+}
+
 // release drops the inactive copies on transit. They have outlived their
 // accounts' acceptance at home.
 func (b *builder) release(after []node) []node {

@@ -25,8 +25,8 @@ func TestStale(t *testing.T) {
 			shop(w).Mail.Bytes += 500 << 10
 			shop(w).Databases[0].Bytes += 5 << 20
 		}, nil},
-		{"a size outside the band", func(w *world) { shop(w).Databases[0].Bytes *= 2 }, []string{"databases of account shop had 50.0 MB and has 100.0 MB, more than 20 % apart"}},
-		{"a size that shrank", func(w *world) { shop(w).Files.Bytes = 10 }, []string{"files of account shop had 100.0 MB and has 10 bytes"}},
+		{"a size outside the band", func(w *world) { shop(w).Databases[0].Bytes *= 2 }, []string{"databases of account shop had 50.0 MiB and has 100.0 MiB, more than 20 % apart"}},
+		{"a size that shrank", func(w *world) { shop(w).Files.Bytes = 10 }, []string{"files of account shop had 100.0 MiB and has 10 bytes"}},
 		{"a database more", func(w *world) {
 			shop(w).Databases = append(shop(w).Databases, schema.Database{Engine: "sqlite", Name: "new.sqlite", Mode: "wal"})
 		}, []string{"databases of account shop: sqlite/new.sqlite wal is new"}},

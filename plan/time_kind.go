@@ -26,8 +26,9 @@ var timeKinds = []FindingKind{
 			"No opening of the account's windows is that long, not even where windows touch. Nights in which clocks change, and days that are left out, are not counted.",
 		Remedy: "Name a longer window for the account, or let two windows touch."},
 	{Code: codeWindowNever, Title: "no window opens for a cutover", Severity: schema.Warning, Certainty: observed, Waivable: true, Dated: true,
-		Doc:    "In the 400 days after the account is ready, none of its windows opens, or not within the working hours in which its phase takes place.",
-		Remedy: "Look at `dates`, `except` and `days` of the windows that the account names."},
+		Doc: "In the 400 days after the account is ready, none of its windows opens, or not within the working hours in which its phase takes place. " +
+			"A night window and a way home within working hours never meet, for example.",
+		Remedy: "Look at `dates`, `except` and `days` of the windows that the account names. Where the way home keeps to working hours, let the window bind the way out only: `phases = [\"migrate\"]`."},
 	{Code: codeMissed, Title: "a deadline will be missed", Severity: schema.Warning, Certainty: inferred, Waivable: true, Dated: true, Checks: []string{"C56"},
 		Doc:    "By the timetable, what has to be done by then takes longer. Time that people take to look, to accept and to ask is not counted, so that it can only be later.",
 		Remedy: "Open more or longer windows, let more accounts move at once, or begin earlier."},

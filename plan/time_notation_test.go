@@ -109,7 +109,7 @@ func instant(t *testing.T, s string) time.Time {
 }
 
 func timeWindow(v map[string]string) schema.Window {
-	return schema.Window{Days: names(v["days"]), Dates: names(v["dates"]), Except: names(v["except"]), From: v["from"], To: v["to"], Timezone: v["zone"]}
+	return schema.Window{Days: names(v["days"]), Dates: names(v["dates"]), Except: names(v["except"]), From: v["from"], To: v["to"], Timezone: v["zone"], Phases: names(v["phases"])}
 }
 
 // timeAccount sets what concerns time of an account block, which is added where

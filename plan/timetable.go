@@ -36,7 +36,7 @@ type timetable struct {
 	rebuilt  time.Time // and ends
 	homeAt   time.Time // the last account is home
 	finished bool      // the plan goes to the end of the journey
-	stuck    []*account
+	stuck    []*move
 	takers   []taker
 }
 
@@ -144,7 +144,7 @@ func (t *timetable) account(s *Step) {
 func (t *timetable) cutover(i int) int {
 	first := &t.b.steps[i]
 	t.enter(first.Phase)
-	m := &move{a: t.b.byName[first.Account], what: t.words(first)}
+	m := &move{a: t.b.byName[first.Account], what: t.words(first), to: first.To}
 	j := i
 	for ; j < len(t.b.steps) && t.b.steps[j].Group == first.Group; j++ {
 		if !t.b.steps[j].Undo {
@@ -156,7 +156,7 @@ func (t *timetable) cutover(i int) int {
 	if strings.HasPrefix(first.Group, "rollback") {
 		rule = &schema.ProcessPhase{} // somebody asked for it now
 	}
-	m.open = t.open.of(first.Windows, rule)
+	m.names, m.open = first.Windows, t.open.of(first.Windows, rule)
 	for _, name := range m.a.conf.After {
 		if o := t.b.byName[name]; o != nil {
 			m.after = append(m.after, o)
@@ -209,7 +209,7 @@ func (t *timetable) place(rule *schema.ProcessPhase) {
 	end := arrange(t.moves, rule.Parallel, start)
 	for _, m := range t.moves {
 		if !m.placed {
-			t.stuck = append(t.stuck, m.a)
+			t.stuck = append(t.stuck, m)
 			continue
 		}
 		x := Appointment{Phase: t.phase, Account: m.a.name, What: m.what, Begins: m.begins.Add(m.warm), Ends: m.begins.Add(m.takes()),
@@ -255,8 +255,7 @@ func (t *timetable) waited(m *move, start time.Time) string {
 func (t *timetable) windowWords(m *move) string {
 	var out []string
 	if m.open.windows != nil {
-		names := t.b.windowsOf(m.a)
-		out = append(out, plural(len(names), "window ", "windows ")+strings.Join(names, " or "))
+		out = append(out, plural(len(m.names), "window ", "windows ")+strings.Join(m.names, " or "))
 	}
 	if m.open.hours != nil {
 		out = append(out, "working hours")

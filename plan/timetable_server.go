@@ -236,7 +236,7 @@ func (t *timetable) blamePool(start, end time.Time, rule *schema.ProcessPhase) {
 			each := (most.n + len(most.times) - 1) / len(most.times)
 			text := count(most.n, "account") + " " + plural(most.n, "waits", "wait") + " for " + t.windowWords(most.some)
 			if most.n > 1 {
-				text += ", " + strconv.Itoa(each) + " " + most.some.a.each(t.b)
+				text += ", " + strconv.Itoa(each) + " " + most.some.each(t.b)
 			}
 			return text
 		})
@@ -255,14 +255,14 @@ func (t *timetable) blamePool(start, end time.Time, rule *schema.ProcessPhase) {
 	})
 }
 
-// each is how people count the openings of an account's windows.
-func (a *account) each(b *builder) string {
-	for _, w := range WindowsOf(b.in.Config, b.windowsOf(a)) {
+// each is how people count the openings of a cutover's windows.
+func (m *move) each(b *builder) string {
+	for _, w := range WindowsOf(b.in.Config, m.names) {
 		if h, ok := readHours(w); !ok || h.from >= 6*time.Hour && h.from < 20*time.Hour {
 			return "each time"
 		}
 	}
-	if len(b.windowsOf(a)) == 0 {
+	if len(m.names) == 0 {
 		return "a day"
 	}
 	return "a night"

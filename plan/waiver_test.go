@@ -140,7 +140,7 @@ func TestJudge(t *testing.T) {
 	}
 	before := encoded(t, p)
 	digest := p.Digest
-	p.Judge([]schema.Finding{{Code: "policy:size", Severity: schema.Blocker, Summary: "large"}})
+	p.Judge([]schema.Finding{{Code: "policy:size", Severity: schema.Blocker, Summary: "large"}}, nil)
 	if p.Blocked() || len(p.Refusals()) > 0 {
 		t.Errorf("a waived policy refuses: %+v", p.Findings)
 	}
@@ -155,11 +155,55 @@ func TestJudge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fresh.Judge([]schema.Finding{{Code: "policy:total", Severity: schema.Blocker, Summary: "long"}})
+	fresh.Judge([]schema.Finding{{Code: "policy:total", Severity: schema.Blocker, Summary: "long"}}, nil)
 	if !fresh.Blocked() || len(fresh.Refusals()) != 1 || len(fresh.Runnable()) == 0 {
 		t.Errorf("refusals %+v", fresh.Refusals())
 	}
 	if why := Stale(p, fresh); len(why) != 1 || !strings.Contains(why[0], "policy:total is new") {
 		t.Errorf("stale: %v", why)
+	}
+}
+
+// TestJudgeDates: what a policy says of the dates of a plan refuses it, and is no
+// part of what is digested.
+func TestJudgeDates(t *testing.T) {
+	w := waivedWorld()
+	w.cfg.Policies = []schema.Condition{{Name: "late"}, {Name: "early"}}
+	w.cfg.Migration.Waivers = append(w.cfg.Migration.Waivers, schema.Waiver{Code: "policy:early", By: "ann", Reason: "agreed", Expires: "2026-12-31"})
+	dated := map[string]bool{"policy:late": true, "policy:early": true}
+	judged := func(findings ...schema.Finding) *Plan {
+		p, err := Compute(w.input())
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded(t, p) // seals it
+		p.Judge(findings, dated)
+		return p
+	}
+	fine := judged()
+	late := judged(schema.Finding{Code: "policy:late", Severity: schema.Blocker, Summary: "late"})
+	early := judged(schema.Finding{Code: "policy:early", Severity: schema.Blocker, Summary: "early"})
+	if late.Digest != fine.Digest || early.Digest != fine.Digest {
+		t.Error("the digest depends on the dates")
+	}
+	if why := Stale(fine, late); len(why) > 0 {
+		t.Errorf("stale because of a date: %v", why)
+	}
+	if r := late.Refusals(); len(r) != 1 || r[0].Code != "policy:late" || !late.Blocked() {
+		t.Errorf("refusals %+v", r)
+	}
+	if r := early.Refusals(); len(r) > 0 {
+		t.Errorf("a waived policy refuses: %+v", r)
+	}
+	unused := func(p *Plan) (n int) {
+		for _, f := range p.Dates.Findings {
+			if f.Code == codeWaiverUnused && f.Object == "policy:early" {
+				n++
+			}
+		}
+		return n
+	}
+	if unused(fine) != 1 || unused(early) != 0 {
+		t.Errorf("the waiver of a dated policy: %+v", fine.Dates.Findings)
 	}
 }

@@ -263,7 +263,8 @@ type PullRequest struct {
 	Force  []string // paths to send again in whole, after a comparison found them different
 }
 
-// Progress of a long call.
+// Progress of a long call. A total is what this call brings, holes of sparse
+// files included; 0: not known.
 type Progress struct {
 	Bytes, BytesTotal int64
 	Items, ItemsTotal int64

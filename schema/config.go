@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -67,6 +68,11 @@ func (c *Config) Architecture() *Architecture {
 		}
 	}
 	return nil
+}
+
+// Binds says whether cutovers of a phase have to keep to the window.
+func (w *Window) Binds(phase string) bool {
+	return len(w.Phases) == 0 || slices.Contains(w.Phases, phase)
 }
 
 // StateStore says where the journal and the facts are kept.
@@ -218,7 +224,8 @@ type Window struct {
 	Except   []string `json:"except,omitempty"` // days on which it does not begin
 	From     string   `json:"from"`
 	To       string   `json:"to"`
-	Timezone string   `json:"timezone"` // IANA name
+	Timezone string   `json:"timezone"`         // IANA name
+	Phases   []string `json:"phases,omitempty"` // whose cutovers it binds, migrate or relocate; empty: those of every phase
 	Pos      Pos      `json:"-"`
 }
 

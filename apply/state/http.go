@@ -51,11 +51,11 @@ type HTTP struct {
 	run     *remote
 
 	flushing sync.Mutex // one write at a time
-	written  string     // checksum that ends a write whose answer is not known; guarded by flushing
 
 	mu      sync.Mutex
 	pending []Event // appended, not flushed
-	lineage string  // of the journal, once it was seen
+	written attempt
+	lineage string // of the journal, once it was seen
 	lock    *httpLock
 }
 
@@ -133,6 +133,7 @@ func redacted(address string) string {
 	if err != nil {
 		return "(no URL)"
 	}
+	u.RawQuery = ""
 	return u.Redacted()
 }
 
@@ -143,6 +144,11 @@ func newClient(o *HTTPOptions) *retryablehttp.Client {
 	c.RetryWaitMin, c.RetryWaitMax = o.RetryWait, 30*o.RetryWait
 	c.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	c.HTTPClient.Timeout = time.Minute
+	// Of a server that asks to come back much later nobody knows when it works
+	// again; the run must not stand still for it.
+	c.Backoff = func(least, most time.Duration, n int, answer *http.Response) time.Duration {
+		return min(most, retryablehttp.DefaultBackoff(least, most, n, answer))
+	}
 	// A POST that is redirected would become a GET, and credentials would go to
 	// somebody else.
 	c.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -156,6 +162,12 @@ func newClient(o *HTTPOptions) *retryablehttp.Client {
 type remote struct {
 	s       *HTTP
 	address string
+}
+
+// where is the address as messages show it: a query may hold a token.
+func (r *remote) where() string {
+	address, _, _ := strings.Cut(r.address, "?")
+	return address
 }
 
 // maxBody bounds what is read of an answer, in bytes.
@@ -197,15 +209,15 @@ func (r *remote) do(ctx context.Context, method, suffix, lock string, body []byt
 	}
 	answer, err := r.s.client.Do(q)
 	if err != nil {
-		return nil, fmt.Errorf("state store: %w", hidden(err, r.s.o.Password))
+		return nil, fmt.Errorf("state store: %w", hidden(err, r.s.o.Password, u.RawQuery))
 	}
 	defer answer.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(answer.Body, maxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("state store %s: %w", r.address, err)
+		return nil, fmt.Errorf("state store %s: %w", r.where(), err)
 	}
 	if len(data) > maxBody {
-		return nil, fmt.Errorf("state store %s: its answer has more than %d MB", r.address, maxBody>>20)
+		return nil, fmt.Errorf("state store %s: its answer has more than %d MB", r.where(), maxBody>>20)
 	}
 	return &reply{answer.StatusCode, data}, r.refused(answer.StatusCode, answer.Header.Get("Location"))
 }
@@ -214,13 +226,13 @@ func (r *remote) do(ctx context.Context, method, suffix, lock string, body []byt
 func (r *remote) refused(code int, to string) error {
 	switch {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return fmt.Errorf("state store %s refuses the credentials (%d): check username and password; a token of GitLab needs the scope api, and its user the role Maintainer", r.address, code)
+		return fmt.Errorf("state store %s refuses the credentials (%d): check username and password; a token of GitLab needs the scope api, and its user the role Maintainer", r.where(), code)
 	case code >= 300 && code < 400:
-		return fmt.Errorf("state store %s is somewhere else now: write address = %q", r.address, redacted(to))
+		return fmt.Errorf("state store %s is somewhere else now: write address = %q", r.where(), redacted(to))
 	case code == http.StatusRequestEntityTooLarge:
-		return fmt.Errorf("state store %s takes no document of this size: ask its administrator for a higher limit, or use state \"local\"", r.address)
+		return fmt.Errorf("state store %s takes no document of this size: ask its administrator for a higher limit, or use state \"local\"", r.where())
 	case code == http.StatusTooManyRequests, code >= 500:
-		return fmt.Errorf("state store %s does not work now (%d): try again later", r.address, code)
+		return fmt.Errorf("state store %s does not work now (%d): try again later", r.where(), code)
 	}
 	return nil
 }
@@ -228,16 +240,34 @@ func (r *remote) refused(code int, to string) error {
 // strange is the error for an answer that the protocol does not know.
 func (r *remote) strange(doing string, a *reply) error {
 	text := strings.Join(strings.Fields(string(a.body[:min(len(a.body), 200)])), " ")
-	return fmt.Errorf("state store %s: %s was answered with %d (%q): is this the address of a state, as https://gitlab.example.org/api/v4/projects/7/terraform/state/NAME?", r.address, doing, a.code, text)
+	return fmt.Errorf("state store %s: %s was answered with %d (%q): is this the address of a state, as https://gitlab.example.org/api/v4/projects/7/terraform/state/NAME?", r.where(), doing, a.code, text)
 }
 
-// hidden keeps a secret out of an error's text.
-func hidden(err error, secret string) error {
-	if secret == "" || !strings.Contains(err.Error(), secret) {
+// hidden keeps secrets out of an error's text.
+func hidden(err error, secrets ...string) error {
+	text := err.Error()
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "(secret)")
+		}
+	}
+	if text == err.Error() {
 		return err
 	}
-	return errors.New(strings.ReplaceAll(err.Error(), secret, "(secret)"))
+	return hiddenError{text, err}
 }
+
+// hiddenError says something else than the error that it is.
+type hiddenError struct {
+	text string
+	err  error
+}
+
+// Error implements error.
+func (e hiddenError) Error() string { return e.text }
+
+// Is lets errors.Is look at the error itself, and nobody at its text.
+func (e hiddenError) Is(target error) bool { return errors.Is(e.err, target) }
 
 // get returns the document, nil if there is none yet: GitLab says 404 before
 // anybody has locked a state, and 204 before anybody has written it.
@@ -272,7 +302,7 @@ func (r *remote) put(ctx context.Context, lock string, body []byte) error {
 	case http.StatusOK, http.StatusCreated, http.StatusNoContent:
 		return nil
 	case http.StatusConflict, http.StatusLocked, http.StatusUnprocessableEntity, http.StatusBadRequest, http.StatusPreconditionFailed:
-		return fmt.Errorf("state store %s: %w (%d)", r.address, errNotOurs, a.code)
+		return fmt.Errorf("state store %s: %w (%d)", r.where(), errNotOurs, a.code)
 	}
 	return r.strange("writing", a)
 }

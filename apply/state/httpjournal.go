@@ -41,7 +41,8 @@ func (s *HTTP) Load(ctx context.Context) (*Log, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	log := &Log{Lineage: j.segment.header.Lineage, Events: append(slices.Clone(j.segment.events), s.pending...)}
+	pending := s.pending[s.written.in(j):] // less what a write has brought there whose answer was lost
+	log := &Log{Lineage: j.segment.header.Lineage, Events: append(slices.Clone(j.segment.events), pending...)}
 	log.Serial = uint64(len(log.Events))
 	return log, nil
 }
@@ -51,7 +52,7 @@ func (s *HTTP) read(ctx context.Context) (*remoteJournal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := openDocument(s.journal.address, body)
+	j, err := openDocument(s.journal.where(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func (s *HTTP) read(ctx context.Context) (*remoteJournal, error) {
 	defer s.mu.Unlock()
 	was, is := s.lineage, j.segment.header.Lineage
 	if was != "" && is != was {
-		return nil, &CorruptError{Path: s.journal.address, Why: "somebody has put another journal in its place"}
+		return nil, &CorruptError{Path: s.journal.where(), Why: "somebody has put another journal in its place"}
 	}
 	s.lineage = is
 	return j, nil
@@ -157,31 +158,56 @@ func (s *HTTP) Flush(ctx context.Context) error {
 	if len(events) == 0 {
 		return ctx.Err()
 	}
-	for {
-		err := s.write(ctx, events)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, errNotOurs) {
+	for refused := 0; len(events) > 0; {
+		n, err := s.write(ctx, events)
+		switch {
+		case err == nil:
+			s.mu.Lock()
+			s.pending, s.written = slices.Delete(s.pending, 0, n), attempt{}
+			s.mu.Unlock()
+			events = events[n:]
+			continue
+		case !errors.Is(err, errNotOurs):
 			return err
 		}
-		// Somebody took the lock for one that was left behind, or was faster.
+		// Somebody took the lock for one that was left behind, or was faster. That
+		// does not happen again and again: a server that refuses every write has
+		// another reason.
+		if refused++; refused >= mostRefused {
+			return fmt.Errorf("it refuses every write, although it gives the lock: look at what it says of this state itself: %w", err)
+		}
 		if err := s.pause(ctx, s.o.Beat/8); err != nil {
 			return err
 		}
 	}
-	s.mu.Lock()
-	s.pending = slices.Delete(s.pending, 0, len(events))
-	s.mu.Unlock()
 	return nil
 }
 
-// write extends the journal once. It holds the journal's lock for as long as
-// that takes.
-func (s *HTTP) write(ctx context.Context, events []Event) error {
+// mostRefused is how often a write, or the removal of a lock that was left
+// behind, is refused before that is believed.
+const mostRefused = 10
+
+// attempt is a write whose answer is not known: the first n of what is pending
+// end with sum.
+type attempt struct {
+	sum string // empty: there is none
+	n   int
+}
+
+// in is how many events a journal has of the attempt: all of them, or none.
+func (a attempt) in(j *remoteJournal) int {
+	if a.sum == "" || !slices.Contains(j.segment.heads, a.sum) {
+		return 0
+	}
+	return a.n
+}
+
+// write extends the journal once and says how many of the events it has now. It
+// holds the journal's lock for as long as that takes.
+func (s *HTTP) write(ctx context.Context, events []Event) (n int, err error) {
 	id, err := s.brief(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() {
 		// Also when ctx has ended. If it fails others wait out the lease: what was
@@ -192,22 +218,25 @@ func (s *HTTP) write(ctx context.Context, events []Event) error {
 	}()
 	j, err := s.read(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if s.written != "" && slices.Contains(j.segment.heads, s.written) {
-		s.written = ""
-		return nil // an earlier write went through, only its answer was lost
+	s.mu.Lock()
+	n = s.written.in(j)
+	s.mu.Unlock()
+	if n > 0 {
+		return n, nil // an earlier write went through, only its answer was lost; more may have come since
 	}
 	body, sum, err := j.with(events)
 	if err != nil {
-		return fmt.Errorf("write journal %s: %w", s.journal.address, err)
+		return 0, fmt.Errorf("write journal %s: %w", s.journal.where(), err)
 	}
-	s.written = sum
+	s.mu.Lock()
+	s.written = attempt{sum, len(events)}
+	s.mu.Unlock()
 	if err := s.journal.put(ctx, id, body); err != nil {
-		return err
+		return 0, err
 	}
-	s.written = ""
-	return nil
+	return len(events), nil
 }
 
 // brief takes the journal's own lock. Nobody holds it for longer than a write
@@ -215,7 +244,7 @@ func (s *HTTP) write(ctx context.Context, events []Event) error {
 func (s *HTTP) brief(ctx context.Context) (id string, err error) {
 	id = rand.Text()
 	seen, since := "", s.o.Clock.Now()
-	for {
+	for refused := 0; ; {
 		other, err := s.journal.tryLock(ctx, id, Holder{Who: "stopover", Doing: "writes the journal", Started: s.o.Clock.Now()})
 		if err != nil || other == nil {
 			return id, err
@@ -228,7 +257,9 @@ func (s *HTTP) brief(ctx context.Context) (id string, err error) {
 			if err := s.journal.unlock(ctx, other.ID); err != nil && !errors.Is(err, errNotOurs) {
 				return "", err
 			}
-			continue
+			if refused++; refused >= mostRefused {
+				return "", &LockedError{Holder: other.holder(), Where: s.journal.where()}
+			}
 		}
 		if err := s.pause(ctx, s.o.Beat/16); err != nil {
 			return "", err

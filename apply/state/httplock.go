@@ -47,7 +47,7 @@ func (r *remote) tryLock(ctx context.Context, id string, h Holder) (*lockInfo, e
 		return nil, fmt.Errorf("lock state: %w", err)
 	}
 	body, err := json.Marshal(lockInfo{ID: id, Operation: "stopover", Info: string(info), Who: h.Who, Version: "1",
-		Created: h.Started.UTC().Format(time.RFC3339Nano), Path: r.address})
+		Created: h.Started.UTC().Format(time.RFC3339Nano), Path: r.where()})
 	if err != nil {
 		return nil, fmt.Errorf("lock state: %w", err)
 	}
@@ -87,7 +87,7 @@ func (r *remote) unlock(ctx context.Context, id string) error {
 	case http.StatusOK, http.StatusNoContent, http.StatusNotFound:
 		return nil
 	case http.StatusConflict, http.StatusLocked, http.StatusBadRequest, http.StatusUnprocessableEntity:
-		return fmt.Errorf("unlock state %s: %w", r.address, errNotOurs)
+		return fmt.Errorf("unlock state %s: %w", r.where(), errNotOurs)
 	}
 	return r.strange("unlocking", a)
 }
@@ -114,7 +114,7 @@ func (s *HTTP) readBeat(ctx context.Context) (*beatDocument, error) {
 		return d, nil
 	}
 	if json.Unmarshal(body, d) != nil || d.Format != beatFormat {
-		return nil, &CorruptError{Path: s.run.address, Why: "it is not a heartbeat of Stopover: another tool keeps its state at this address"}
+		return nil, &CorruptError{Path: s.run.where(), Why: "it is not a heartbeat of Stopover: another tool keeps its state at this address"}
 	}
 	return d, nil
 }
@@ -124,6 +124,7 @@ type httpLock struct {
 	store *HTTP
 	id    string
 	doc   beatDocument
+	first time.Time // when the first beat was sent
 
 	once   sync.Once
 	halted sync.Once
@@ -138,7 +139,7 @@ func (s *HTTP) Lock(ctx context.Context, h Holder) (Lock, error) {
 	held := s.lock != nil
 	s.mu.Unlock()
 	if held {
-		return nil, &LockedError{Holder: h, Where: s.run.address}
+		return nil, &LockedError{Holder: h, Where: s.run.where()}
 	}
 	id := rand.Text()
 	if err := s.acquire(ctx, id, h); err != nil {
@@ -163,7 +164,7 @@ func (s *HTTP) acquire(ctx context.Context, id string, h Holder) error {
 	var seen string
 	var before *beatDocument
 	var silent time.Time
-	for {
+	for refused := 0; ; {
 		other, err := s.run.tryLock(ctx, id, h)
 		if err != nil || other == nil {
 			return err
@@ -176,13 +177,15 @@ func (s *HTTP) acquire(ctx context.Context, id string, h Holder) error {
 		case other.ID != seen:
 			seen, before, silent = other.ID, now, s.o.Clock.Now()
 		case now.Serial != before.Serial:
-			return &LockedError{Holder: holderOf(other, now), Where: s.run.address}
+			return &LockedError{Holder: holderOf(other, now), Where: s.run.where()}
 		case s.o.Clock.Now().Sub(silent) > s.o.Lease:
 			// Only this very lock: somebody else may have been faster.
 			if err := s.run.unlock(ctx, other.ID); err != nil && !errors.Is(err, errNotOurs) {
 				return err
 			}
-			continue
+			if refused++; refused >= mostRefused {
+				return &LockedError{Holder: holderOf(other, now), Where: s.run.where()}
+			}
 		}
 		if err := s.pause(ctx, s.o.Beat/2); err != nil {
 			return err
@@ -208,6 +211,7 @@ func (k *httpLock) begin(ctx context.Context, h Holder) error {
 	if k.doc.Lineage == "" {
 		k.doc.Lineage = rand.Text()
 	}
+	k.first = k.store.o.Clock.Now()
 	return k.write(ctx)
 }
 
@@ -234,20 +238,23 @@ func (k *httpLock) beat() {
 		case <-ctx.Done():
 		}
 	}()
-	good := k.store.o.Clock.Now()
+	good := k.first
 	for {
 		select {
 		case <-k.stop:
 			return
 		case <-k.store.o.Clock.After(k.store.o.Beat):
 		}
+		// A beat counts from when it was sent: a slow server may have shown it to
+		// others long before it answers.
+		began := k.store.o.Clock.Now()
 		c, end := context.WithTimeout(ctx, k.store.o.Lease/2)
 		err := k.write(c)
 		end()
 		now := k.store.o.Clock.Now()
 		switch {
 		case err == nil:
-			good = now
+			good = began
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errNotOurs) && !k.caughtUp(ctx), now.Sub(good) > k.store.o.Lease/2:

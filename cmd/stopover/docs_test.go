@@ -35,12 +35,16 @@ func TestReadmeConfiguration(t *testing.T) {
 
 // Links between the pages of this repository lead somewhere.
 func TestLinks(t *testing.T) {
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	pages := []string{"../../README.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/transcripts/*.md", "examples/*/README.md"} {
+		found, err := filepath.Glob(filepath.Join("../..", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
 	}
 	link := regexp.MustCompile(`\]\(([^):#]+)(#[^)]*)?\)`)
-	for _, page := range append(pages, "../../README.md", "../../examples/quickstart/README.md") {
+	for _, page := range pages {
 		b, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

@@ -20,30 +20,21 @@ import (
 // shipped: it starts pocket servers from its own file, which a test's binary
 // could not.
 func TestScripts(t *testing.T) {
-	bin := t.TempDir()
-	c := exec.Command("go", "build", "-o", filepath.Join(bin, "stopover"), ".")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	quickstart, err := filepath.Abs("../../examples/quickstart")
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin := build(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
-		RequireExplicitExec: true,
+		RequireExplicitExec: true, ContinueOnError: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("STOPOVER", filepath.Join(bin, "stopover"))
 			e.Setenv("NO_COLOR", "1")
-			e.Setenv("QUICKSTART", quickstart)
 			e.Defer(func() { stopAll(t, filepath.Join(bin, "stopover"), e.WorkDir) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "world": makeWorld, "account": makeAccount, "hostile": hostileAccounts,
-			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "quickstart": copyQuickstart, "through": through,
+			"halt": stopServer, "cut": cutApply, "undated": undated, "spoil": spoil, "lock": holdLock, "overtaken": overtaken, "database": makeDatabase, "through": through,
+			"inside": inside, "place": place, "replace": replace, "narrow": narrow, "nowhere": nowhere,
 		},
 	})
 }
@@ -76,7 +67,7 @@ func run(ts *testscript.TestScript, args ...string) int {
 
 func environment(ts *testscript.TestScript) []string {
 	env := os.Environ()
-	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR"} {
+	for _, k := range []string{"HOME", "TMPDIR", "NO_COLOR", "TZ"} {
 		env = append(env, k+"="+ts.Getenv(k))
 	}
 	return env
@@ -175,7 +166,7 @@ func undated(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// spoil HOW FILE... damages files: empty, cut, foreign, flip or newline.
+// spoil HOW FILE... damages files: empty, cut, middle, foreign or flip.
 func spoil(ts *testscript.TestScript, _ bool, args []string) {
 	for _, pattern := range args[1:] {
 		list, err := filepath.Glob(ts.MkAbs(pattern))
@@ -191,6 +182,10 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 				b = nil
 			case "cut":
 				b = b[:len(b)/2]
+			case "middle": // as a disk does
+				for i := len(b) / 3; i < len(b)-1; i++ {
+					b[i] ^= 0x55
+				}
 			case "foreign":
 				b = []byte("{\"terraform_version\":\"1.9.0\",\"serial\":4}\n")
 			case "flip":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite" // for database
 
 	"github.com/stopover/stopover/apply/state"
 	"github.com/stopover/stopover/schema"
@@ -53,6 +55,8 @@ migration "spring" {
 // of their journey, at addresses of its own.
 func makeWorld(ts *testscript.TestScript, _ bool, names []string) {
 	address, port := freeAddress()
+	ts.Setenv("ADDRESS", address)
+	ts.Setenv("PORT", fmt.Sprint(port))
 	config := strings.NewReplacer("ADDRESS", address, "PORT", fmt.Sprint(port), "MAIL", fmt.Sprint(port+1)).Replace(worldConfig)
 	write(ts, "main.stopover.hcl", config)
 	server, err := json.Marshal(map[string]any{"name": "client", "architecture": "2019", "http_port": port, "smtp_port": port + 1,
@@ -74,19 +78,6 @@ func freeAddress() (string, int) {
 		if free(a+".1", p) && free(a+".1", p+1) && free(a+".2", p) && free(a+".2", p+1) {
 			return a, p
 		}
-	}
-}
-
-// quickstart copies examples/quickstart, at other addresses and ports, so that
-// several tests can run at once.
-func copyQuickstart(ts *testscript.TestScript, _ bool, _ []string) {
-	from := ts.Getenv("QUICKSTART")
-	ts.Check(os.CopyFS(ts.MkAbs("."), os.DirFS(from)))
-	address, port := freeAddress()
-	for _, f := range []string{"main.stopover.hcl", "client/server.json"} {
-		text := strings.NewReplacer("127.20.26", address, "8080", fmt.Sprint(port), "8025", fmt.Sprint(port+1),
-			"address = \"", fmt.Sprintf("http_port = %d\n  smtp_port = %d\n  address = \"", port, port+1)).Replace(ts.ReadFile(f))
-		write(ts, f, text)
 	}
 }
 
@@ -142,4 +133,16 @@ func holdLock(ts *testscript.TestScript, _ bool, args []string) {
 	lock, err := store.Lock(context.Background(), state.Holder{Who: args[0], Doing: "apply", Started: time.Now().UTC()})
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(errors.Join(lock.Release(), store.Close())) })
+}
+
+// database ACCOUNT NAME STATEMENT... makes an SQLite database on the source.
+func makeDatabase(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(filepath.Join("client", "accounts", args[0], "databases", args[1]+".sqlite")))
+	ts.Check(err)
+	db.SetMaxOpenConns(1)
+	for _, s := range append([]string{"PRAGMA journal_mode=WAL"}, args[2:]...) {
+		_, err := db.Exec(s)
+		ts.Check(err)
+	}
+	ts.Check(db.Close())
 }

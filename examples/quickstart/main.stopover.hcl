@@ -1,15 +1,20 @@
+# The server that the account lives on now, and comes back to.
 server "client" {
-  address = "client"
-  serves  = ["127.20.26.1"]
+  address = "client"        # the pocket server's directory, beside this file
+  serves  = ["127.20.26.1"] # what visitors reach
 }
 
+# The server that it stops over on meanwhile. It does not exist yet.
 server "transit" {
   address = "transit"
   serves  = ["127.20.26.2"]
 }
 
+# What servers offer after the journey. There is a mistake in here: the README
+# says how it is noticed, and mended.
 architecture "2024" {
-  database "sqlite" { version = "3" }
+  database "mariadb" { version = "10.11" }
+  removed = ["couchdb", "sqlite"]
 }
 
 migration "spring" {

@@ -266,9 +266,9 @@ func (a *Agent) survey(ctx context.Context, _ *nothing) (*schema.FoundServer, er
 		s.Lineage = append(s.Lineage, l.Machine)
 	}
 	s.Facts = a.facts_.all()
-	byName := map[string]*schema.FoundAccount{}
+	byName, there := map[string]*schema.FoundAccount{}, map[string]bool{}
 	for _, f := range s.Accounts {
-		byName[f.Name] = f
+		byName[f.Name], there[f.Name] = f, true
 	}
 	for _, name := range a.keeper.Accounts() {
 		if byName[name] == nil {
@@ -279,9 +279,23 @@ func (a *Agent) survey(ctx context.Context, _ *nothing) (*schema.FoundServer, er
 	}
 	for _, f := range s.Accounts {
 		f.Owner = ownershipOf(a.keeper.Status(f.Name))
+		if owns := f.Owner.State == schema.StateActive || f.Owner.State == schema.StateFrozen; owns && !there[f.Name] {
+			f.Findings = append(f.Findings, vanished(f.Name, s.Name))
+		}
 	}
 	slices.SortFunc(s.Accounts, func(x, y *schema.FoundAccount) int { return compareStrings(x.Name, y.Name) })
 	return s, nil
+}
+
+// vanished is the finding of an account that the record gives to this server
+// while nothing of it is there. A rename or a deletion by hand does that; the
+// record keeps the old name.
+func vanished(name, server string) schema.Finding {
+	return schema.Finding{
+		Code: "account-vanished", Severity: schema.Blocker, Account: name, Server: server,
+		Summary: fmt.Sprintf("the record of this migration says that %s lives on %s, and nothing of it is there", schema.QuoteName(name), schema.QuoteName(server)),
+		Remedy:  "if it was renamed, give it its old name until the journey is over; if it was deleted, put it back", Certainty: "observed",
+	}
 }
 
 func compareStrings(a, b string) int {
@@ -299,6 +313,9 @@ func ownershipOf(s ownership.Status) schema.Ownership {
 		State: s.Record.State.String(), Migration: s.Record.Migration, Epoch: s.Record.Epoch,
 		Peer: s.Record.Peer.Machine, Confirmed: s.Record.Confirmed, Serves: s.Serves, Blocker: s.Record.Blocker,
 		Pairing: s.Pairing,
+	}
+	if !s.Record.Paired {
+		o.Peer = "" // declared lost: the record remembers it, and asks it nothing
 	}
 	if !s.Record.Token.IsZero() {
 		o.Token = s.Record.Token.String()

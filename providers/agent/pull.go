@@ -251,7 +251,7 @@ func (p *puller) tree(ctx context.Context) error {
 	}
 	take := func(r io.Reader) error {
 		_, err := files.Receive(ctx, dir, r, files.ReceiveOptions{Progress: func(f files.Progress) {
-			p.report(providers.Progress{Bytes: f.Bytes, Items: f.Files})
+			p.report(providers.Progress{Bytes: f.Bytes, BytesTotal: f.TotalBytes, Items: f.Files, ItemsTotal: f.TotalFiles})
 		}})
 		return err
 	}

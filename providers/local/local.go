@@ -154,6 +154,21 @@ func (s *server) Provision(ctx context.Context, _ *schema.FoundServer, arch sche
 	return ensure(ctx, s.dir, s.start)
 }
 
+// Reinstall orders the wipe of a sealed server. The depot of the configuration
+// counts where the server itself was described without one.
+func (s *server) Reinstall(ctx context.Context, term, seal uint64, machine string, arch schema.Architecture) error {
+	if s.depot != "" {
+		if err := lacking(s.depot, arch); err != nil {
+			return err
+		}
+		path := filepath.Join(s.dir, runDir, depotFile)
+		if err := renameio.WriteFile(path, []byte(s.depot), 0o600); err != nil {
+			return fmt.Errorf("reinstall %s: %w", s.config.Name, err)
+		}
+	}
+	return s.Client.Reinstall(ctx, term, seal, machine, arch)
+}
+
 // emptyOrOurs refuses to make a server out of somebody's directory.
 func (s *server) emptyOrOurs() error {
 	entries, err := os.ReadDir(s.dir)

@@ -37,6 +37,11 @@ func (h *Host) Reinstall(_ context.Context, architecture schema.Architecture) er
 		d.Options[k] = v
 	}
 	d.Options[listeningOption] = ""
+	if b, err := os.ReadFile(filepath.Join(h.dir, runDir, depotFile)); err == nil {
+		d.Options[depotOption] = string(b)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := lacking(d.Options[depotOption], architecture); err != nil {
 		return err
 	}
@@ -113,6 +118,10 @@ func wipe(dir, id string) error {
 // depotOption names the directory that runtimes are installed from, as
 // NAME/VERSION/, with the executable called NAME.
 const depotOption = "depot"
+
+// depotFile, in runDir, is where the tool writes the depot that a configuration
+// names for a server which was described without one.
+const depotFile = "depot"
 
 // freshFile marks a machine that was installed by Stopover: an account without
 // a record is unknown there, never active.

@@ -150,7 +150,7 @@ func big() Account {
 }
 
 // testCancelledPull: a pull that was given up leaves a copy that the next
-// completes.
+// completes. What it told until then says how much there is to copy.
 func testCancelledPull(t *testing.T, h Harness) {
 	p := Start(t, h, big())
 	p.Join("shop", Source, 0)
@@ -159,7 +159,12 @@ func testCancelledPull(t *testing.T, h Harness) {
 		ctx, cancel := context.WithCancel(p.Ctx)
 		time.AfterFunc(after, cancel)
 		_, err := p.Copier(Transit).Pull(ctx, providers.PullRequest{Origin: o, Term: p.Term, Part: "files", Pass: providers.PassBulk},
-			func(providers.Progress) { cancel() })
+			func(x providers.Progress) {
+				if x.BytesTotal < x.Bytes || x.ItemsTotal < x.Items || x.BytesTotal == 0 {
+					t.Errorf("progress without totals: %+v", x)
+				}
+				cancel()
+			})
 		t.Logf("cancelled after %v: %v", after, err)
 		cancel()
 	}

@@ -99,7 +99,10 @@ func (d *decoder) accountName(n *node, name string) string {
 func (d *decoder) waivers(n *node) []schema.Waiver {
 	var out []schema.Waiver
 	for k := range n.each("waiver") {
-		if !plainName(k.label) {
+		switch own := ownCode(k.label); {
+		case own:
+			d.printable(k)
+		case !plainName(k.label):
 			d.wrong(k.labelRange, k, "Bad code", "%q is not the code of a finding. stopover check prints the code of each.", k.label)
 		}
 		w := schema.Waiver{
@@ -117,4 +120,15 @@ func (d *decoder) waivers(n *node) []schema.Waiver {
 		out = append(out, w)
 	}
 	return out
+}
+
+// ownCode says whether a code is that of a check or a policy, whose names may be
+// a few words.
+func ownCode(code string) bool {
+	for _, kind := range []string{"check:", "policy:"} {
+		if name, ok := strings.CutPrefix(code, kind); ok && name != "" {
+			return true
+		}
+	}
+	return false
 }

@@ -1,5 +1,7 @@
 package hclfile
 
+import "github.com/stopover/stopover/schema"
+
 // Blocks that say when, and what has to hold: window, dns, check, policy, and
 // what a migration says of findings and of accounts that changed.
 
@@ -15,7 +17,8 @@ func windowBlock() *Block {
   timezone = "Europe/Paris"
   except   = ["2026-12-24"]
 }`,
-		Attrs: windowAttrs(),
+		Attrs: append(windowAttrs(), Attr{Name: "phases", Type: TypeStrings, Values: []string{schema.PhaseMigrate, schema.PhaseRelocate}, Default: "both", Example: `phases = ["migrate"]`,
+			Doc: "Whose cutovers it binds: of `migrate`, the way out, or of `relocate`, the way home. An account whose windows all leave a phase out moves in it at any time, or within working hours where the process says so. A rollback waits for no window."}),
 	}
 }
 

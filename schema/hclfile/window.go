@@ -14,7 +14,7 @@ import (
 func (d *decoder) windowBlock(n *node) schema.Window {
 	d.referable(n)
 	out := d.span24(n)
-	out.Name, out.Dates = n.label, d.days(n, "dates")
+	out.Name, out.Dates, out.Phases = n.label, d.days(n, "dates"), d.someTexts(n, "phases")
 	for _, day := range out.Dates {
 		if slices.Contains(out.Except, day) {
 			d.wrong(n.at("except"), n, "Day both in and out", "%s is in \"dates\" and in \"except\". Take it out of one of them.", day)

@@ -68,6 +68,9 @@ With a saved PLAN, only its steps are done, and only if what is on the servers
 still fits: otherwise it exits with 4 and names the difference. With --wait it
 waits for their windows, but not for gates: what is behind those is another plan.
 
+When a policy of severity "blocker" fails, the whole plan is refused: nothing is
+done, and it exits with 4.
+
 An account that failed is not tried again by the same --wait.
 
 Ctrl-C once finishes or undoes the running cutover and stops; twice stops now.
@@ -158,6 +161,11 @@ func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *vi
 				return nil, err
 			}
 			v.Planned(computed.Plan, computed.Notes)
+		}
+		if err := forbidden(computed.Plan); err != nil {
+			return nil, err
+		}
+		if !*asked {
 			if flags.wait || len(ready) > 0 {
 				if err := p.ask(flags, computed.Plan); err != nil {
 					return nil, err
@@ -179,6 +187,20 @@ func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *vi
 			return nil, err
 		}
 	}
+}
+
+// forbidden refuses a plan that policies of the configuration forbid to apply. A
+// policy that what was done made fail stops the rest.
+func forbidden(p *plan.Plan) error {
+	list := p.Refusals()
+	if len(list) == 0 {
+		return nil
+	}
+	e := &apply.RefusedError{Reason: "policies of the configuration forbid to apply this plan; nothing more is done"}
+	for _, f := range list {
+		e.Details = append(e.Details, f.Code+": "+f.Summary)
+	}
+	return e
 }
 
 // fingerprint names a set of steps, to see that a round has changed nothing.
@@ -267,6 +289,9 @@ func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v 
 		if name := view.ConfirmedWipe(saved); name != "" && flags.goal.confirmed == "" {
 			return nil, &apply.RefusedError{Reason: "the saved plan was made with --confirm-reinstall " + name + ", and a file confirms nothing: say it again, with apply"}
 		}
+		return nil, err
+	}
+	if err := forbidden(fresh.Plan); err != nil { // of its dates: those of the day on which it is applied count
 		return nil, err
 	}
 	// What the saved plan only projected does not run from its file.

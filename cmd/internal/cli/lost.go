@@ -38,8 +38,8 @@ that its accounts live elsewhere.`,
 			if err != nil {
 				return err
 			}
-			accounts, err := lost(c.Context(), project, inv, args[0])
-			p.view().Lost(args[0], accounts)
+			opened, forgot, err := lost(c.Context(), project, inv, args[0])
+			p.view().Lost(args[0], opened, forgot)
 			return err
 		},
 	}
@@ -49,8 +49,9 @@ that its accounts live elsewhere.`,
 }
 
 // lost opens, on the server that is left, every account whose peer is the lost
-// one.
-func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, name string) ([]string, error) {
+// one. Those that are in use forget it: they would wait for its word after the
+// next reboot.
+func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, name string) (opened, forgot []string, err error) {
 	m := project.Config.Migration
 	other := m.Source
 	if name == m.Source {
@@ -59,38 +60,41 @@ func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, na
 	gone, left := inv.Servers[name], inv.Servers[other]
 	switch {
 	case gone == nil:
-		return nil, &apply.RefusedError{Reason: fmt.Sprintf("the migration has no server %q", name)}
+		return nil, nil, &apply.RefusedError{Reason: fmt.Sprintf("the migration has no server %q", name)}
 	case gone.Presence == schema.Present:
-		return nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s answers: it is not lost", name)}
+		return nil, nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s answers: it is not lost", name)}
 	case answers(ctx, project, name):
-		return nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s answers, although its survey did not succeed (%s): it is not lost", name, gone.Error)}
+		return nil, nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s answers, although its survey did not succeed (%s): it is not lost", name, gone.Error)}
 	case left == nil || left.Presence != schema.Present:
-		return nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s does not answer either", other)}
+		return nil, nil, &apply.RefusedError{Reason: fmt.Sprintf("server %s does not answer either", other)}
 	}
 	owner := project.Servers[other].Abilities().Owner
 	if owner == nil {
-		return nil, errors.New("the server that is left keeps no records")
+		return nil, nil, errors.New("the server that is left keeps no records")
 	}
 	claimed, err := owner.Claim(ctx, providers.ClaimRequest{Name: m.Name, Migration: left.Claim.Migration,
 		Nonce: fmt.Sprintf("lost-%d", time.Now().UnixNano()), Holder: setup.Holder()})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	machines := machinesOf(left.Facts, name)
-	var done []string
 	for _, a := range left.Accounts {
-		if !machines[a.Owner.Peer] || a.Owner.Serves {
+		if !machines[a.Owner.Peer] {
 			continue
 		}
 		if err := owner.DeclareLost(ctx, claimed.Term, a.Name, a.Owner.Peer); err != nil {
 			if errors.Is(err, providers.ErrRefused) {
 				continue // it is not this account that waits for the lost server
 			}
-			return done, err
+			return opened, forgot, err
 		}
-		done = append(done, a.Name)
+		if a.Owner.Serves {
+			forgot = append(forgot, a.Name)
+		} else {
+			opened = append(opened, a.Name)
+		}
 	}
-	return done, nil
+	return opened, forgot, nil
 }
 
 // answers asks the server itself, whatever else went wrong with it.

@@ -57,14 +57,14 @@ func (p *program) plan() *cobra.Command {
 	}
 	goal.add(c.Flags())
 	c.Flags().StringVarP(&out, "out", "o", "", "save the plan in this file, for review and for apply")
-	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are steps to do, with 4 when blockers leave none that could be done")
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are steps to do, with 4 when blockers leave none that could be done or a policy forbids them")
 	return c
 }
 
 // detailedExit tells a script whether there is anything to do.
 func detailedExit(p *plan.Plan) int {
 	switch {
-	case p.Blocked() && len(p.Runnable()) == 0:
+	case p.Blocked() && len(p.Runnable()) == 0, len(p.Refusals()) > 0:
 		return apply.ExitRefused
 	case len(p.Steps) > 0:
 		return exitChanges

@@ -99,6 +99,10 @@ func OpenConfig(ctx context.Context, dir string, cfg *schema.Config) (*Project, 
 		if i < 0 {
 			return nil, fmt.Errorf("server %s: there is no provider %q", schema.QuoteName(name), s.Provider)
 		}
+		if s.Address == "" && name == cfg.Migration.Transit {
+			p.Servers[name] = pending{*s, all.Kinds()[i]}
+			continue
+		}
 		opened, err := all.Kinds()[i].Open(ctx, withDefaults(*s, cfg), env)
 		if err != nil {
 			return nil, errors.Join(err, p.Close())
@@ -193,8 +197,19 @@ func (p *Project) Compute(ctx context.Context, r Request) (*Computed, error) {
 		return nil, err
 	}
 	judged, _ := condition.Policies(p.Config.Policies, out, inv)
-	out.Judge(judged)
+	out.Judge(judged, dated(p.Config.Policies))
 	return &Computed{Plan: out, Inventory: inv, Past: past, Notes: notes}, nil
+}
+
+// dated are the codes of the policies that look at a plan's dates.
+func dated(policies []schema.Condition) map[string]bool {
+	out := map[string]bool{}
+	for _, c := range policies {
+		if condition.Dated(c) {
+			out[plan.PolicyPrefix+c.Name] = true
+		}
+	}
+	return out
 }
 
 // Holder says who runs the program, for other runs.

@@ -69,15 +69,24 @@ type LostDocument struct {
 	FormatVersion string   `json:"format_version"`
 	Server        string   `json:"server"`
 	Opened        []string `json:"opened"`
+	Forgot        []string `json:"forgot,omitempty"` // in use all along; they wait for the lost server no more
 }
 
-// Lost names the accounts that were opened because their peer is gone.
-func (v *View) Lost(server string, accounts []string) {
-	if v.give(LostDocument{FormatVersion, server, accounts}) {
+// Lost names the accounts that were opened because their peer is gone, and those
+// in use that do not ask it any more.
+func (v *View) Lost(server string, opened, forgot []string) {
+	if v.give(LostDocument{FormatVersion, server, opened, forgot}) {
 		return
 	}
-	v.item("", "", nil, named(server)+" is declared lost; "+plural(len(accounts), "account")+" opened on the other server.", nil)
-	for _, a := range accounts {
+	v.item("", "", nil, named(server)+" is declared lost; "+plural(len(opened), "account")+" opened on the other server.", nil)
+	for _, a := range opened {
+		v.item("  ", "", nil, whole(a), nil)
+	}
+	if len(forgot) == 0 {
+		return
+	}
+	v.item("", "", nil, plural(len(forgot), "account")+" in use there will not wait for it after a reboot.", nil)
+	for _, a := range forgot {
 		v.item("  ", "", nil, whole(a), nil)
 	}
 }

@@ -110,7 +110,7 @@ func TestEightyColumns(t *testing.T) {
 			v.Concluded(p)
 			v.Approved(p.Gates)
 			v.Revoked([]schema.Approval{{Gate: text}})
-			v.Lost(text, []string{text})
+			v.Lost(text, []string{text}, []string{text})
 			v.Error(errors.New(text))
 			v.Error(&apply.RefusedError{Reason: text, Details: []string{text}})
 			v.Error(&apply.WaitingError{Gates: p.Gates, Windows: []apply.ClosedWindow{{Window: text, Accounts: []string{text}}}})

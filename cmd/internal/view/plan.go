@@ -102,6 +102,10 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	case len(p.Steps) == 0 && open == 0 && stops == 0:
 		x.word, x.sentence = wordNothing, nothing(p, all)
 		return x
+	case len(p.Refusals()) > 0:
+		x.word, x.sentence = wordBlocked, "Nothing is done as long as a policy of the configuration forbids it."
+	case x.run == 0 && stops > 0 && open > 0:
+		x.word, x.sentence = wordBlocked, "No step can run before somebody has acted, or has mended what the blockers say."
 	case x.run == 0 && stops > 0:
 		x.word, x.sentence = wordBlocked, "Nothing can be done until what the blockers say is mended."
 	case x.run == 0:
@@ -152,6 +156,9 @@ func nothing(p *plan.Plan, all []schema.Finding) string {
 	case r.whole:
 		return "Every account is where it belongs."
 	case r.asked:
+		if u := p.Goal.Until; u != "" {
+			return "What was asked for, until " + clean(u) + ", is done."
+		}
 		return "What was asked for is done; the journey is not over."
 	case len(p.Goal.Accounts) > 0:
 		return "The accounts that were asked for are as far as they can be: " + r.why(p, all) + ". Plan without --account."

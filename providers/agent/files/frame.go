@@ -37,6 +37,7 @@ const (
 	frameEnd                     // nothing
 	frameListing                 // listingHead
 	frameEntries                 // listingPart
+	frameTotals                  // totals
 )
 
 const version = 1
@@ -45,6 +46,13 @@ type hello struct {
 	_       struct{} `cbor:",toarray"`
 	Version int
 	Stage   string // reserved name in the root that neither side uses for a file
+}
+
+// totals are of what follows, for whoever watches; nothing depends on them.
+type totals struct {
+	_     struct{} `cbor:",toarray"`
+	Files int64
+	Bytes int64 // holes included
 }
 
 type one struct {

@@ -194,6 +194,7 @@ func TestHostileFrames(t *testing.T) {
 		"time":             forge(t).value(frameFifo, file{Path: "f", Meta: meta{Nsec: 1e9}}),
 		"empty target":     forge(t).value(frameSymlink, file{Path: "f"}),
 		"another greeting": forge(t).value(frameHello, hello{Version: version, Stage: stagePrefix + "1"}),
+		"negative totals":  forge(t).value(frameTotals, totals{Files: 1, Bytes: -1}),
 		"unknown":          forge(t).value(77, done{}),
 		"not CBOR":         forge(t).value(frameMkdir, "x"),
 	} {

@@ -23,7 +23,7 @@ type ReceiveOptions struct {
 	// MayOwn limits owners: false refuses the stream. A compromised origin could otherwise make a setuid file of root.
 	// Nil allows all. Called from several goroutines; not asked when we are not root and owners are not set.
 	MayOwn   func(uid, gid uint32) bool
-	Progress func(Progress) // totals are not known here
+	Progress func(Progress) // totals as the origin says, zero until it has
 }
 
 // stagePrefix begins the name of the reserved directory in the receiver's root; the origin chooses the number that
@@ -172,6 +172,16 @@ func (v *receiver) wrote(bytes, files int64) {
 	}
 }
 
+func (v *receiver) totals(t totals) error {
+	if t.Files < 0 || t.Bytes < 0 {
+		return fmt.Errorf("%w: %d files of %d bytes are to come", ErrStream, t.Files, t.Bytes)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.prog.TotalFiles, v.prog.TotalBytes = t.Files, t.Bytes
+	return nil
+}
+
 // handle does what a frame says.
 func (v *receiver) handle(f *frameReader, k kind, body []byte) (last bool, err error) {
 	if v.large != nil && k != frameData && k != frameDone {
@@ -196,6 +206,12 @@ func (v *receiver) handle(f *frameReader, k kind, body []byte) (last bool, err e
 			return false, err
 		}
 		return false, v.file(k, h)
+	case frameTotals:
+		var t totals
+		if err := f.decode(body, &t); err != nil {
+			return false, err
+		}
+		return false, v.totals(t)
 	case frameData:
 		return false, v.data(body)
 	case frameDone:

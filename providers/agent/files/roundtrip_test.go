@@ -132,6 +132,40 @@ func TestEverything(t *testing.T) {
 	equal(t, src, dst, compare.Options{})
 }
 
+// TestTotals: the receiver knows from the first file on how much comes, and is
+// done when all of it has come. A pass with nothing to send promises nothing.
+func TestTotals(t *testing.T) {
+	src, dst := disk(t), disk(t)
+	write(t, filepath.Join(src, "large"), strings.Repeat("l", 3*maxWhole))
+	for i := range 20 {
+		write(t, filepath.Join(src, fmt.Sprint(i)), strings.Repeat("s", 100))
+	}
+	age(t, src)
+	want := Progress{Files: 21, TotalFiles: 21, Bytes: 3*maxWhole + 2000, TotalBytes: 3*maxWhole + 2000}
+	var base *Listing
+	for n := range 2 {
+		var b bytes.Buffer
+		var heard []Progress
+		now, sent, err := Send(context.Background(), src, base, &b, frozen())
+		must(t, err)
+		got, err := Receive(context.Background(), dst, &b, ReceiveOptions{Progress: func(p Progress) { heard = append(heard, p) }})
+		must(t, err)
+		if sent.Stream != got.Stream {
+			t.Errorf("%d bytes were sent, %d received", sent.Stream, got.Stream)
+		}
+		base = now
+		if n > 0 {
+			if len(heard) > 0 {
+				t.Errorf("nothing to send: %+v", heard)
+			}
+			continue
+		}
+		if len(heard) == 0 || heard[len(heard)-1] != want || heard[0].TotalBytes != want.TotalBytes || heard[0].Bytes >= want.Bytes {
+			t.Errorf("%+v", heard)
+		}
+	}
+}
+
 func TestListingTravels(t *testing.T) {
 	src := disk(t)
 	everything(t, src)

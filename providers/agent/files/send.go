@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -102,6 +103,12 @@ func (s *sender) run(ctx context.Context) error {
 	if err := s.w.value(frameHello, hello{Version: version, Stage: s.stage()}); err != nil {
 		return err
 	}
+	s.prog.TotalFiles, s.prog.TotalBytes = s.totals()
+	if s.prog.TotalFiles > 0 {
+		if err := s.w.value(frameTotals, totals{Files: s.prog.TotalFiles, Bytes: s.prog.TotalBytes}); err != nil {
+			return err
+		}
+	}
 	steps := []func(context.Context) error{s.names, s.contents, s.hardlinks, s.metadata}
 	for _, step := range steps {
 		if err := context.Cause(ctx); err != nil {
@@ -115,6 +122,17 @@ func (s *sender) run(ctx context.Context) error {
 		return err
 	}
 	return s.w.flush()
+}
+
+// totals are of the files whose content is sent.
+func (s *sender) totals() (files, bytes int64) {
+	for _, g := range s.send {
+		if regular(g[0].e) {
+			files++
+			bytes += min(g[0].e.Size, math.MaxInt64-bytes) // holes cost nothing: a user may have any number of exabytes
+		}
+	}
+	return files, bytes
 }
 
 // stage chooses a reserved name for the receiver's root that no file on either side has. What an interrupted pass left
@@ -164,12 +182,6 @@ func (s *sender) names(context.Context) error {
 
 // contents sends files. Several workers read small ones at the same time; who sends a large one keeps the stream.
 func (s *sender) contents(ctx context.Context) error {
-	for _, g := range s.send {
-		if regular(g[0].e) {
-			s.prog.TotalFiles++
-			s.prog.TotalBytes += g[0].e.Size
-		}
-	}
 	jobs := make(chan []ref, 64)
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error {

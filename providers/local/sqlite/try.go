@@ -7,9 +7,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
+	sqlitedrv "modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
 )
 
@@ -21,6 +23,15 @@ type Tried struct {
 	Errors   []string // it cannot be used, or not all of it
 	Warnings []string // to know beforehand
 }
+
+// Bounds of how long a trial looks at one database. Its schema is the
+// customer's: views in views can take years to be translated, and a check that
+// is evaluated for each row can do anything that an expression can.
+const (
+	lookLeast     = 10 * time.Minute
+	lookRate      = 5 << 20 // bytes per second, beyond that
+	translateMost = time.Minute
+)
 
 // Bounds of what a trial says: everything in it is the customer's.
 const (
@@ -39,17 +50,31 @@ func Try(ctx context.Context, f File) (Tried, error) {
 		return Tried{}, err
 	}
 	defer p.close()
-	t := &try{ctx: ctx}
-	if err := t.run(p); err != nil {
+	return tryPlace(ctx, f, p, lookLeast+time.Duration(p.size("")/lookRate)*time.Second, translateMost)
+}
+
+// tryPlace is Try with its bounds.
+func tryPlace(ctx context.Context, f File, p *place, look, translate time.Duration) (Tried, error) {
+	t := &try{translate: translate}
+	var end context.CancelFunc
+	t.ctx, end = context.WithTimeout(ctx, look)
+	defer end()
+	err := t.run(p)
+	if err != nil && ctx.Err() == nil && t.ctx.Err() != nil {
+		t.warn(fmt.Sprintf("it could not be looked at within %s: what was not reached is not tried", look))
+		return t.out, nil
+	}
+	if err != nil {
 		return Tried{}, fmt.Errorf("try %s: %w", f, err)
 	}
 	return t.out, nil
 }
 
 type try struct {
-	ctx context.Context
-	c   *connection
-	out Tried
+	ctx       context.Context
+	c         *connection
+	translate time.Duration // what is left for statements that are only translated
+	out       Tried
 }
 
 func (t *try) run(p *place) (err error) {
@@ -62,6 +87,11 @@ func (t *try) run(p *place) (err error) {
 		return t.wrong("it cannot be opened", err)
 	}
 	defer func() { err = errors.Join(err, t.c.close()) }()
+	// No value is larger than what holds it; one that an expression makes up
+	// would take as much memory as it says.
+	if _, err := sqlitedrv.Limit(t.c.c, sqlitelib.SQLITE_LIMIT_LENGTH, int(min(1_000_000_000, max(16<<20, 2*(p.size("")+p.size(walSuffix)))))); err != nil {
+		return err
+	}
 	for _, step := range []func() error{t.integrity, t.references, t.objects} {
 		if err := step(); err != nil {
 			return err
@@ -284,8 +314,26 @@ func (t *try) object(o object) error {
 // in the schema itself is missing on every server; what is missing in the
 // library (modules, functions, collations) is missing here.
 func (t *try) compile(what, statement string) error {
+	if t.translate <= 0 {
+		return nil // that there is more to look at than time was said
+	}
+	all, began := t.ctx, time.Now()
+	ctx, end := context.WithTimeout(all, t.translate)
 	// Only translated: what the schema names may be as untrusted as it likes.
+	t.ctx = ctx
 	err := t.query("EXPLAIN "+statement, func(func(...any) error) error { return nil })
+	t.ctx = all
+	late := ctx.Err() != nil && all.Err() == nil
+	end()
+	if t.translate -= time.Since(began); late {
+		t.translate = 0
+	}
+	if t.translate <= 0 && all.Err() == nil {
+		t.warn(what + " is so involved that there was no time to translate it: neither it nor what comes after it was tried")
+		if late {
+			return nil
+		}
+	}
 	if err != nil && code(err) == sqlitelib.SQLITE_ERROR {
 		text := said(err)
 		for _, mark := range []string{"no such table", "no such column", "no such index", "ambiguous column", "is a view", "circularly defined", "has no column named"} {
