@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -78,22 +79,32 @@ func savePlan(path string, p *plan.Plan) error {
 		return err
 	}
 	if err := renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
-		return fmt.Errorf("save the plan in %s: %w", path, err)
+		return fmt.Errorf("save the plan in %s: %w", path, because(err))
 	}
 	return nil
+}
+
+// because is why a file could not be opened, without the name of the file again
+// or that of a temporary one.
+func because(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 func loadPlan(path string) (*plan.Plan, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
+		return nil, fmt.Errorf("read plan %s: %w", path, because(err))
 	}
 	if info.Size() > maxPlan || !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read plan %s: it is not a plan file", path)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
+		return nil, fmt.Errorf("read plan %s: %w", path, because(err))
 	}
 	saved, err := plan.Decode(b)
 	if err != nil {
