@@ -178,7 +178,7 @@ func (x *run) nameMigration() error {
 
 func (x *run) migrationFact() schema.Fact {
 	value, _ := json.Marshal(schema.MigrationFact{ID: x.migration, Name: x.plan.Config.Migration.Name}) // two strings always encode
-	return schema.Fact{ID: schema.FactMigration, Kind: schema.FactMigration, Value: value, By: x.Holder, At: x.clock.Now().UTC()}
+	return schema.Fact{ID: schema.FactMigration, Migration: x.migration, Kind: schema.FactMigration, Value: value, By: x.Holder, At: x.clock.Now().UTC()}
 }
 
 // arrive claims a server that has only now come up, or has become another

@@ -31,13 +31,18 @@ func (x *run) collectFacts(ctx context.Context) error {
 		}
 		all = append(all, facts)
 	}
-	known := schema.UnionFacts(all...)
+	name := x.plan.Config.Migration.Name
+	if open, _ := schema.OtherMigrations(name, schema.UnionFacts(all...)); len(open) > 0 {
+		return &RefusedError{Reason: fmt.Sprintf("the servers or the state store belong to migration %s, which is not finished, and this one is %s: finish that one first, or use other servers and another store",
+			schema.QuoteName(open[0].Name), schema.QuoteName(name))}
+	}
+	known := schema.FactsOf(name, all...)
 	x.learn(known)
-	if err := x.store(missing(known, stored)); err != nil {
+	if err := x.store(missing(known, schema.FactsOf(name, stored))); err != nil {
 		return err
 	}
 	var m schema.MigrationFact
-	switch name := x.plan.Config.Migration.Name; {
+	switch {
 	case !x.read(schema.FactMigration, &m):
 	case m.Name != name:
 		return &RefusedError{Reason: fmt.Sprintf("the servers and the state store belong to migration %s, this one is %s: use its name, or other servers and another store",
@@ -48,6 +53,7 @@ func (x *run) collectFacts(ctx context.Context) error {
 	return nil
 }
 
+// factsOf reads what a server remembers, of all migrations.
 func (x *run) factsOf(ctx context.Context, s *server) (facts []schema.Fact, err error) {
 	err = x.retry(ctx, nil, func(ctx context.Context) error {
 		call, cancel := x.short(ctx)
@@ -118,7 +124,7 @@ func (x *run) spreadFacts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := x.addFacts(ctx, s, missing(x.known(), have)); err != nil {
+		if err := x.addFacts(ctx, s, missing(x.known(), schema.FactsOf(x.plan.Config.Migration.Name, have))); err != nil {
 			return err
 		}
 	}
@@ -146,6 +152,11 @@ func (x *run) addFacts(ctx context.Context, s *server, facts []schema.Fact) erro
 // remember writes facts to the store and then to every server that is present.
 // A fact whose id is known already stays as it is, everywhere.
 func (x *run) remember(facts ...schema.Fact) error {
+	for i := range facts {
+		if facts[i].Migration == "" {
+			facts[i].Migration = x.migration
+		}
+	}
 	var fresh []schema.Fact
 	for _, f := range facts {
 		if _, ok := x.find(f.ID); !ok {
@@ -244,7 +255,8 @@ func (x *run) firstNames() []schema.Fact {
 
 // originals are a server's identity and addresses as they were before anything
 // was done. A source that is not known since the beginning was reinstalled: its
-// first identity must come from a fact, never from what it is now.
+// first identity must come from a fact, never from what it is now. A migration
+// that was finished and left this machine behind is such a fact.
 func (x *run) originals(s *server) []schema.Fact {
 	source := s.name == x.plan.Config.Migration.Source
 	var first schema.MachineFact
@@ -254,7 +266,7 @@ func (x *run) originals(s *server) []schema.Fact {
 	case source && s.found != nil && !s.found.Known && x.read(plan.MachineID(s.name), &first) && first.Machine != s.identity.Machine:
 		// Reinstalled by somebody else, or by a run that died before it wrote so.
 		return []schema.Fact{x.reinstallFact(s, first.Machine)}
-	case source && (s.found == nil || !s.found.Known):
+	case source && (s.found == nil || !s.found.Known && !schema.LeftBy(x.plan.Config.Migration.Name, s.identity.Machine, s.found.Facts)):
 		return nil
 	}
 	machine := x.fact(schema.FactMachine, plan.MachineID(s.name), schema.MachineFact{Machine: s.identity.Machine})

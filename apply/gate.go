@@ -85,7 +85,7 @@ func (a *Approver) ApproveAll(ctx context.Context, p *plan.Plan, want Approval) 
 		return Outcome{Left: out.Left}, &RefusedError{Reason: fmt.Sprintf("none of the %s that match %q can be approved now", count(len(reasons), "gate"), want.Gate),
 			Details: firstReasons(out.Left)}
 	}
-	known, err := a.facts(ctx)
+	known, err := a.facts(ctx, p.Migration)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -149,7 +149,19 @@ func (a *Approver) approval(g plan.Gate, want Approval, known []schema.Fact) (sc
 	for n := 2; revoked(known, id); n++ {
 		id = plan.ApprovalID(g.ID, g.Evidence) + "/" + strconv.Itoa(n)
 	}
-	return schema.Fact{ID: id, Kind: schema.FactApproval, Account: g.Account, Value: value, By: want.By, At: at.UTC()}, nil
+	return schema.Fact{ID: id, Migration: migrationOf(known), Kind: schema.FactApproval, Account: g.Account, Value: value, By: want.By, At: at.UTC()}, nil
+}
+
+// migrationOf is the id of the migration that facts belong to; empty: it has none
+// yet.
+func migrationOf(facts []schema.Fact) string {
+	for _, f := range facts {
+		var m schema.MigrationFact
+		if f.ID == schema.FactMigration && !f.Revoked && json.Unmarshal(f.Value, &m) == nil {
+			return m.ID
+		}
+	}
+	return ""
 }
 
 func revoked(facts []schema.Fact, id string) bool {
@@ -167,7 +179,7 @@ func (a *Approver) Revoke(ctx context.Context, p *plan.Plan, glob, by string) ([
 // done, and rolling that back is a plan of its own. With a glob such gates are
 // left with the reason; it is an error if that is all.
 func (a *Approver) RevokeAll(ctx context.Context, p *plan.Plan, glob, by string) (Outcome, error) {
-	known, err := a.facts(ctx)
+	known, err := a.facts(ctx, p.Migration)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -199,7 +211,7 @@ func (a *Approver) RevokeAll(ctx context.Context, p *plan.Plan, glob, by string)
 }
 
 // facts is what the store and the servers remember.
-func (a *Approver) facts(ctx context.Context) ([]schema.Fact, error) {
+func (a *Approver) facts(ctx context.Context, migration string) ([]schema.Fact, error) {
 	log, err := a.State.Load(ctx)
 	if err != nil {
 		return nil, err
@@ -219,7 +231,7 @@ func (a *Approver) facts(ctx context.Context) ([]schema.Fact, error) {
 		}
 		all = append(all, facts)
 	}
-	return schema.UnionFacts(all...), nil
+	return schema.FactsOf(migration, all...), nil
 }
 
 // write puts facts in the store first; the servers that cannot be reached get

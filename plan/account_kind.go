@@ -42,13 +42,13 @@ var accountKinds = []FindingKind{
 	{Code: codeOwnerMissing, Title: "nobody holds the account", Severity: schema.Blocker, Certainty: observed, Source: sourceProtocol,
 		Doc: "One server says that the account moved, the other one does not have it. Its data may be gone, or may be on a disk that is not there now. " +
 			"Nobody guesses: the copy that is left could be old.",
-		Remedy: "Look at both records. If the other server was restored or lost, see `stopover declare-lost`."},
+		Remedy: "Run `stopover recover ACCOUNT`. If the other server is lost for good, see `stopover declare-lost`."},
 	{Code: codeRecordUnknown, Title: "there is no record that could be believed", Severity: schema.Blocker, Certainty: observed, Source: sourceProtocol,
 		Doc:    "On a reinstalled or unknown machine, no record means unknown, never active: the account may be in use somewhere else.",
-		Remedy: "Bring the record back from the other server, or exclude the account."},
+		Remedy: "Run `stopover recover ACCOUNT`: it says whether the other server knows. Or exclude the account."},
 	{Code: codeRecordBlocked, Title: "the account's record is fenced or unreadable", Severity: schema.Blocker, Certainty: observed, Source: sourceProtocol,
 		Doc:    "The agent refuses to serve or move the account, and says why.",
-		Remedy: "Do what the reason says; nothing else touches the account."},
+		Remedy: "Run `stopover recover ACCOUNT`: it says what is wrong, what can be done, and what that means."},
 	{Code: codePeerGone, Title: "an account waits for a server that is not there", Severity: schema.Blocker, Certainty: observed, Source: sourceProtocol,
 		Doc: "An account that was moved asks the other server after every reboot whether it is still the owner. The finish phase lets it forget " +
 			"that server, on that server's own word. Here the server is gone before it could be asked: the account is in use now, " +

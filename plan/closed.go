@@ -73,7 +73,7 @@ func (b *builder) checkNew(a *account) {
 			if b.s.index[old] != nil { // its record is there
 				b.block(a, codeMovedRecord, iPrepare, old, a.name+" has the id of "+old+", whose move has begun under that name; rename it back until its journey is over")
 			} else {
-				b.block(a, codeRenamed, iPrepare, old, a.name+" has the id of "+old+", which is gone; write moved { from = "+quoteHCL(old)+", to = "+quoteHCL(a.name)+" }")
+				b.block(a, codeRenamed, iPrepare, old, a.name+" has the id of "+old+", which is gone; write a moved block with from = "+quoteHCL(old)+" and to = "+quoteHCL(a.name))
 			}
 			return
 		}

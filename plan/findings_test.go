@@ -57,6 +57,9 @@ func TestRegistry(t *testing.T) {
 		if !isWord(k.Code) || k.Dated && k.Severity == schema.Blocker || k.Source == sourceProtocol && k.Waivable {
 			t.Errorf("%s cannot be like that: %+v", k.Code, k)
 		}
+		if k.Survey && k.Waivable == (k.Severity == schema.Blocker) {
+			t.Errorf("%s is found by a survey: its warnings can be waived, its blockers cannot", k.Code)
+		}
 		for _, c := range k.Checks {
 			covered[c] = true
 			if !checks[c] {
@@ -100,7 +103,7 @@ A **waiver** in the configuration lets a finding pass, with a reason, a name and
 a last day. Not all can be waived: what guards the ownership of an account, or
 data that would be lost, counts always. Findings of your own rules have the code
 ` + "`check:NAME` or `policy:NAME`" + ` and can be waived. What a provider's survey finds in an
-account has codes of its own; its blockers cannot be waived.
+account is marked here; its blockers cannot be waived.
 
 A saved plan is stale when a finding in it became worse. Findings that are said
 here to **drift** come and go by themselves, and those that **depend on the date**
@@ -116,6 +119,9 @@ are no part of what is compared: neither makes a saved plan stale.
 		fmt.Fprintf(&out, "| severity | certainty | source | checks | can be waived |\n|---|---|---|---|---|\n| %s | %s | %s | %s | %s |\n\n",
 			severityCell(&k), k.Certainty, source, orDash(strings.Join(k.Checks, ", ")), waivedCell(&k))
 		fmt.Fprintf(&out, "%s\n", k.Doc)
+		if k.Survey {
+			out.WriteString("\nThe survey of a server finds it.\n")
+		}
 		if k.Drifts {
 			out.WriteString("\nIt drifts: a saved plan is not stale because of it.\n")
 		}

@@ -31,7 +31,7 @@ func (b *builder) arrive() {
 				Why: "accounts need a place to stop over", Estimate: b.est.server(OpProvision, b.phaseRule(schema.PhaseInstall))}, b.before()...)
 		} else {
 			b.barrier = b.gate(Gate{ID: gateID(schema.PhaseInstall, "handover", escape(b.t.name)), Phase: schema.PhaseInstall,
-				Who: b.who(schema.PhaseInstall), What: "hand over a transit server that is like " + b.s.name + "; the wait has no limit",
+				Who: b.who(schema.PhaseInstall), What: b.handoverWhat(),
 				Closes: closesObservation}, b.t.name, b.before()...)
 		}
 		b.joined = nil
@@ -43,6 +43,16 @@ func (b *builder) arrive() {
 			Why: "the clock of the process runs from here", Estimate: b.est.of(OpHandover, 0)}, b.before()...)
 		b.joined = nil
 	}
+}
+
+// handoverWhat says what is waited for, and what its customer has to do then: a
+// server whose address is not in the configuration is never seen.
+func (b *builder) handoverWhat() string {
+	what := "hand over a transit server that is like " + b.s.name
+	if s := b.in.Config.Server(b.t.name); s != nil && s.Address == "" {
+		return what + "; when it is there, its address has to be written into the configuration"
+	}
+	return what + "; the wait has no limit"
 }
 
 // before is what the next step on a server comes after: the barrier, or each

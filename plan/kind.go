@@ -57,13 +57,15 @@ type FindingKind struct {
 	Drifts bool
 	// Dated says that the finding depends on the clock: it is one of the dates
 	// of a plan, and no part of what is compared and digested.
-	Dated  bool
+	Dated bool
+	// Survey says that surveys of providers find it, and the planner passes it on.
+	Survey bool
 	Doc    string
 	Remedy string
 }
 
-// FindingKinds returns the registry: every finding that Compute can report,
-// sorted by code. The lists in it must not be written to.
+// FindingKinds returns the registry: every finding that Compute can report, and
+// those of the surveys of this program's providers, sorted by code. The lists in it must not be written to.
 func FindingKinds() []FindingKind {
 	out := slices.Clone(findingKinds)
 	slices.SortFunc(out, func(a, b FindingKind) int { return strings.Compare(a.Code, b.Code) })
@@ -73,7 +75,7 @@ func FindingKinds() []FindingKind {
 // findingKinds and kindIndex are never written to.
 var (
 	findingKinds = slices.Concat(serverKinds, accountKinds, orderKinds, targetKinds, engineKinds, contentKinds, dnsKinds,
-		trialKinds, renameKinds, waiverKinds, journeyKinds, timeKinds)
+		trialKinds, renameKinds, waiverKinds, journeyKinds, timeKinds, surveyKinds)
 	kindIndex = indexKinds(findingKinds)
 )
 
@@ -88,8 +90,8 @@ func indexKinds(list []FindingKind) map[string]*FindingKind {
 	return m
 }
 
-// KindOf returns the registry's entry of a code, or nil: own checks, policies
-// and what a provider's survey finds have none.
+// KindOf returns the registry's entry of a code, or nil: own checks and policies
+// have none, nor what the survey of a provider from elsewhere finds.
 func KindOf(code string) *FindingKind {
 	k := kindIndex[code]
 	if k == nil {

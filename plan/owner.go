@@ -2,6 +2,9 @@ package plan
 
 import (
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stopover/stopover/schema"
 )
@@ -14,7 +17,7 @@ func (b *builder) read(a *account) {
 	}
 	a.found, a.real = b.owner(a, s, t)
 	a.side, a.epoch = a.found, a.real
-	a.moved = a.found == sideTransit || a.found == sideToTransit || a.found == sideHome || a.epoch > 0
+	a.moved = a.found == sideTransit || a.found == sideToTransit || a.found == sideHome || a.epoch > 0 && !b.foreign(s)
 	a.settled = true
 	switch a.found {
 	case sideTransit:
@@ -69,11 +72,12 @@ func (b *builder) pending(a *account, s, t schema.Ownership) (side, uint64) {
 		return sideToSource, t.Epoch
 	case !b.s.present, !b.t.present && (s.State == schema.StateMoved || s.State == schema.StateStaged || s.State == schema.StatePrepared):
 		return sideUnknown, max(s.Epoch, t.Epoch)
+	case b.foreign(s): // checkRecords says whose it is
 	case s.State == schema.StateMoved, t.State == schema.StateMoved,
 		s.State == schema.StateStaged, s.State == schema.StatePrepared:
-		b.block(a, codeOwnerMissing, iPrepare, "", "")
+		b.blockRecord(a, codeOwnerMissing)
 	case s.State == schema.StateUnknown, s.State == schema.StateUnmanaged, t.State == schema.StateStaged, t.State == schema.StatePrepared:
-		b.block(a, codeRecordUnknown, iPrepare, "", "")
+		b.blockRecord(a, codeRecordUnknown)
 	default:
 		if a.named || a.s != nil || a.t != nil {
 			b.block(a, codeNotFound, iPrepare, "", "")
@@ -109,18 +113,51 @@ func (b *builder) checkRecords(a *account) {
 	}{{b.s, a.s}, {b.t, a.t}} {
 		o := record(x.f)
 		if o.Blocker != "" {
-			b.report(codeRecordBlocked, a.name, x.p.name, "", o.Blocker)
+			f := b.finding(codeRecordBlocked, a.name, x.p.name, "", o.Blocker)
+			f.Remedy = recovery(a.name)
+			b.put(f)
 			a.halt(codeRecordBlocked, iPrepare)
 		}
-		if x.p == b.s && b.foreign(o) {
+		if x.p == b.s && b.foreign(o) && !free(o) {
 			b.report(codeHeld, a.name, x.p.name, "", "held by migration "+o.Migration)
 			a.halt(codeHeld, iPrepare)
 		}
 	}
 }
 
+// blockRecord stops an account that nobody may serve, and names the command that
+// says what can be done.
+func (b *builder) blockRecord(a *account, code string) {
+	f := b.finding(code, a.name, "", "", "")
+	f.Remedy = recovery(a.name)
+	if b.put(f) {
+		a.halt(code, iPrepare)
+	}
+}
+
+// recovery is the remedy for a record that only a person can decide about. A
+// name that holds what no line for people may is left to be typed.
+func recovery(account string) string {
+	word := account
+	switch plain := schema.QuoteName(account) == account; {
+	case plain && !strings.HasPrefix(account, "-"):
+	case plain:
+		word = "-- " + account
+	case !utf8.ValidString(account) || strings.ContainsFunc(account, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "Run `stopover recover` with the account's name: it says what is wrong, what can be done, and what that means."
+	default:
+		word = "-- '" + strings.ReplaceAll(account, "'", `'\''`) + "'"
+	}
+	return "Run `stopover recover " + word + "`: it says what is wrong, what can be done, and what that means."
+}
+
 // foreign says whether a record belongs to another migration.
 func (b *builder) foreign(o schema.Ownership) bool { return o.Migration != "" && o.Migration != b.id }
+
+// free says whether a record that another migration left may be taken over: it
+// owns its account and has forgotten the server that had it. The agent pairs no
+// other.
+func free(o schema.Ownership) bool { return o.State == schema.StateActive && o.Peer == "" }
 
 // checkConflict refuses to come to a place where the name is somebody else's.
 func (b *builder) checkConflict(a *account) {

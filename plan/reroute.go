@@ -2,6 +2,8 @@ package plan
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/stopover/stopover/schema"
 )
@@ -14,7 +16,7 @@ func (b *builder) checkReroute(a *account) {
 		return
 	}
 	var seen []string
-	external := 0
+	external, away := 0, ": about "+brief(lasts)+" each way"
 	for _, d := range a.live.Domains {
 		n := b.in.Inventory.DNS.Name(hostName(d.Name))
 		switch managed(n, d.DNS) {
@@ -23,7 +25,7 @@ func (b *builder) checkReroute(a *account) {
 				continue
 			}
 			external++
-			seen = append(seen, d.Name+": about "+lasts.String()+" each way")
+			seen = append(seen, d.Name+away)
 		case dnsProvider:
 			seen = append(seen, d.Name+": none")
 		}
@@ -32,7 +34,7 @@ func (b *builder) checkReroute(a *account) {
 		return
 	}
 	slices.Sort(seen)
-	text := count(external, "name") + " on external DNS " + isAre(external) + " out of reach for about " + lasts.String() + " each way"
+	text := count(external, "name") + " on external DNS " + isAre(external) + " out of reach for about " + brief(lasts) + " each way"
 	if rest := len(seen) - external; rest > 0 {
 		text += "; " + itoa(int64(rest)) + " on the provider's DNS " + isAre(rest) + " not"
 	}
@@ -44,4 +46,16 @@ func (b *builder) pointsHere(n *schema.FoundName) bool {
 	return slices.ContainsFunc(n.Records, func(x schema.DNSRecord) bool {
 		return (x.Type == "A" || x.Type == "AAAA") && slices.Contains(b.sourceAddresses(), address(x.Value))
 	})
+}
+
+// brief is a duration without the units that are nothing: 1m, not 1m0s.
+func brief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }

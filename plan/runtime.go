@@ -193,7 +193,7 @@ func (b *builder) checkRuntime(a *account, u *schema.RuntimeUse) string {
 		b.block(a, codeRuntime, iPrepare, what, summary)
 		return ""
 	}
-	if !b.t.can(schema.CanReplaceRuntimes) {
+	if forced && !b.t.can(schema.CanReplaceRuntimes) {
 		b.block(a, codeRuntime, iPrepare, what, summary+"; "+b.t.name+" does not replace versions by itself: switch to "+as)
 		return ""
 	}

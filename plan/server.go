@@ -59,7 +59,7 @@ func (b *builder) survey() {
 	var m schema.MachineFact
 	if b.past.read(MachineID(b.s.name), &m) {
 		b.machine0 = m.Machine
-	} else if b.s.present && b.s.found.Known {
+	} else if b.s.present && (b.s.found.Known || schema.LeftBy(b.mig.Name, b.s.found.Machine, b.s.found.Facts)) {
 		b.machine0 = b.s.found.Machine
 	}
 	b.reinstalled = b.s.present && !b.s.found.Known && b.isNewMachine()
@@ -176,7 +176,7 @@ func (b *builder) checkSource() {
 	case b.s.found.Known && b.machine0 != b.s.found.Machine:
 		b.report(codeMachine, "", b.s.name, "", b.s.name+" was machine "+b.machine0+" and is "+b.s.found.Machine)
 		b.haltAll(codeMachine, iPrepare)
-	case !b.s.found.Known && !b.reinstalled:
+	case !b.s.found.Known && !b.reinstalled && b.machine0 != b.s.found.Machine:
 		b.report(codeMachine, "", b.s.name, "", b.s.name+" is a machine that nobody remembers: neither the one of the beginning nor one that took its place")
 		b.haltAll(codeMachine, iReinstall)
 	case b.s.found.Seal == nil && slices.Contains(b.t.found.Lineage, b.s.found.Machine):

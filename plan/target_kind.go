@@ -31,7 +31,7 @@ var targetKinds = []FindingKind{
 	{Code: codeRuntimeChanged, Title: "a runtime in use arrives as another version", Severity: schema.Warning, Certainty: documented, Source: sourceKept, Checks: []string{"C02"}, Waivable: true,
 		Doc: "The target does not have the version, and replaces it: a single version by the nearest one that is kept of its line, " +
 			"a Node.js, Java or .NET line that was dropped by the next one. What was built for the old version (virtualenvs, native modules) may have to be built again. " +
-			"A version that only becomes the line it is part of (8.3.1 becomes 8.3) is listed as altered, without this warning.",
+			"A version that only becomes the line it is part of (8.3.1 becomes 8.3) is listed as altered, without this warning: every server runs it on its line.",
 		Remedy: "Switch to the new version before the move, while there is time to mend what breaks."},
 	{Code: codeRuntimeGone, Title: "the transit server lacks a runtime that its architecture offers", Severity: schema.Blocker, Certainty: observed, Checks: []string{"C02"}, Waivable: true,
 		Doc:    "The architecture promises the version, the server does not have it. The account is prepared and copied ahead, and stops before its cutover.",

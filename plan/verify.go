@@ -157,14 +157,14 @@ func (b *builder) accept(a *account) {
 }
 
 func (b *builder) acceptWhat(a *account) string {
-	what := "look at the account on transit"
+	text := "look at the account on transit"
 	if len(a.probes()) == 0 {
-		what += ", which has no probes"
+		text += ", which has no probes"
 	}
-	if b.proc.Rollback.Until == "" { // the process promises no way back
-		return what + ", mend what is broken, and approve it"
+	if !b.wayBackOpen() {
+		return text + ", and approve it"
 	}
-	return what + ", and approve it or roll it back"
+	return text + ", and approve it or roll it back"
 }
 
 // answers is what the probes found, as evidence.

@@ -59,7 +59,7 @@ func hasExpired(mig *schema.Migration, c *schema.Waiver, now time.Time) bool {
 // zoneOf is the time zone of the migration's dates; UTC if it says none, or one
 // that is not known here, which reading the configuration refuses.
 func zoneOf(mig *schema.Migration) *time.Location {
-	if zone, err := time.LoadLocation(mig.Timezone); err == nil {
+	if zone, err := loadZone(mig.Timezone); err == nil {
 		return zone
 	}
 	return time.UTC
@@ -87,9 +87,9 @@ func (w *waivers) waive(f *schema.Finding) {
 }
 
 // canWaive says whether a finding may pass at all. What a survey says that an
-// account cannot be moved with has no kind, and may not: it would be lost.
+// account cannot be moved with may not, of whatever kind: it would be lost.
 func canWaive(f *schema.Finding) bool {
-	if k := kindIndex[f.Code]; k != nil {
+	if k := kindIndex[f.Code]; k != nil && !(k.Survey && f.Severity == schema.Blocker) {
 		return k.Waivable
 	}
 	return f.Severity != schema.Blocker || isOwnRule(f.Code)
@@ -146,13 +146,24 @@ func (b *builder) sayWaivers() (dated []schema.Finding) {
 		case x.expired:
 			dated = append(dated, b.finding(codeWaiverExpired, "", "", code,
 				"the waiver of "+x.conf.By+" for "+code+" was good until "+x.conf.Expires))
-		case !x.used && k != nil && k.Dated:
+		case !x.used && k != nil && k.Dated && !b.hasLeft(x):
 			dated = append(dated, b.finding(codeWaiverUnused, "", "", code, unusedWaiver(x.conf)))
-		case !x.used:
+		case !x.used && !b.hasLeft(x):
 			b.report(codeWaiverUnused, "", "", code, unusedWaiver(x.conf))
 		}
 	}
 	return dated
+}
+
+// hasLeft says whether an account that a waiver names is on its way: what let it
+// go is not looked at again, and the waiver was of use.
+func (b *builder) hasLeft(x *waiver) bool {
+	named := func(name string) bool {
+		return slices.ContainsFunc(x.globs, func(g schema.Glob) bool { return g.Match(name) })
+	}
+	return slices.ContainsFunc(b.accounts, func(a *account) bool {
+		return (a.found == sideTransit || a.real > 0) && (named(a.name) || slices.ContainsFunc(b.renamed.from[a.name], named))
+	})
 }
 
 func unusedWaiver(w *schema.Waiver) string {

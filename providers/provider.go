@@ -28,8 +28,11 @@ type Kind struct {
 	Address Option
 	// Can is what its servers can do when they are there, in the order in which
 	// it is told; what one of them cannot is found by opening it.
-	Can  []schema.Capability
-	Open func(ctx context.Context, s schema.Server, env Env) (Server, error)
+	Can []schema.Capability
+	// Findings are the codes of what surveys of its servers may find; the
+	// registry of findings explains each of them.
+	Findings []string
+	Open     func(ctx context.Context, s schema.Server, env Env) (Server, error)
 }
 
 // Option is one setting of a server of a kind. The configuration is checked

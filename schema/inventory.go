@@ -76,7 +76,8 @@ const (
 	CanKeepFacts      Capability = "keep_facts"
 	CanTry            Capability = "try" // import databases under a scratch name, look, and drop them
 	// CanReplaceRuntimes: an account that arrives with a version that the server
-	// does not have is given the one that replaces it.
+	// does not have is given the one that replaces it. A single version of a line
+	// that the server has needs no replacing: every server runs 8.3.1 on its 8.3.
 	CanReplaceRuntimes Capability = "replace_runtimes"
 	// CanMapUsers: an account that arrives with a user id that another one has is
 	// given a free one.
@@ -170,8 +171,17 @@ type Ownership struct {
 	// may have died between telling one and the other. Empty: not known.
 	Pairing string `json:"pairing,omitempty"`
 	Serves  bool   `json:"serves"`
-	Blocker string `json:"blocker,omitempty"` // fenced: the reason, for people
+	Blocker string `json:"blocker,omitempty"` // the reason for Stopped, for people
+	Stopped string `json:"stopped,omitempty"` // why the agent keeps it closed: StoppedFenced, StoppedWaits, StoppedUnreadable
 }
+
+// Why an agent keeps an account closed whose record would have it open, or that
+// has none it can read.
+const (
+	StoppedFenced     = "fenced"     // the record is an old one: the other server has a newer one
+	StoppedWaits      = "waits"      // started again, and the other server has not answered yet
+	StoppedUnreadable = "unreadable" // both copies of the record are lost
+)
 
 // FoundAccount is an account on one server.
 type FoundAccount struct {

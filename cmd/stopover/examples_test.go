@@ -347,7 +347,7 @@ func (w *walk) edit(t *testing.T, diff string) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w.said = append(w.said, command{line: diff, edit: true})
+	w.said = append(w.said, command{line: w.back(diff), edit: true})
 }
 
 // evidence is the last digest that was printed.
@@ -397,18 +397,6 @@ func (w *walk) gone(t *testing.T, path string) {
 	}
 }
 
-// output is what the first command that begins so has printed.
-func (w *walk) output(t *testing.T, line string) string {
-	t.Helper()
-	for _, c := range w.said {
-		if strings.HasPrefix(c.line, line) {
-			return c.output
-		}
-	}
-	t.Fatalf("the README has no %s", line)
-	return ""
-}
-
 // transcript compares what was printed with a page of docs, or writes the page.
 // Times, sizes and digests are different each time, and steps that run beside
 // each other end in any order: so what is compared is the words of each command,
@@ -455,11 +443,11 @@ func (w *walk) page(t *testing.T) string {
 	fmt.Fprintf(&b, "# %s, from the first command to the last\n\nWhat [examples/%s](../../examples/%s/README.md) prints. A test runs it on pocket\nservers and writes this page; digests, times and sizes are those of that run.\n", title, title, title)
 	for _, c := range w.said {
 		if c.edit {
-			fmt.Fprintf(&b, "\n## edit main.stopover.hcl\n\n```diff\n%s```\n", c.line)
+			fmt.Fprintf(&b, "\n## edit main.stopover.hcl\n\n```diff\n%s```\n", short(c.line))
 			continue
 		}
 		line := strings.TrimSpace(status.ReplaceAllString(c.line, ""))
-		text := digest.ReplaceAllStringFunc(c.output, func(d string) string { return d[:min(len(d), len("sha256:")+11)] + "…" })
+		text := short(c.output)
 		text = clean.ReplaceAllString(text, "ann@laptop")
 		fmt.Fprintf(&b, "\n## %s\n\n```\n%s```\n", line, cmp.Or(text, "\n"))
 		if c.status != 0 {
@@ -467,6 +455,11 @@ func (w *walk) page(t *testing.T) string {
 		}
 	}
 	return b.String()
+}
+
+// short cuts digests: they are others each time, and nobody reads them whole.
+func short(text string) string {
+	return digest.ReplaceAllStringFunc(text, func(d string) string { return d[:min(len(d), len("sha256:")+11)] + "…" })
 }
 
 // sections are the commands of a page, each with what it printed.

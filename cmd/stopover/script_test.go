@@ -166,7 +166,7 @@ func undated(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// spoil HOW FILE... damages files: empty, cut, middle, foreign or flip.
+// spoil HOW FILE... damages files: empty, wipe, cut, middle, foreign or flip.
 func spoil(ts *testscript.TestScript, _ bool, args []string) {
 	for _, pattern := range args[1:] {
 		list, err := filepath.Glob(ts.MkAbs(pattern))
@@ -180,6 +180,8 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 			switch args[0] {
 			case "empty":
 				b = nil
+			case "wipe":
+				clear(b)
 			case "cut":
 				b = b[:len(b)/2]
 			case "middle": // as a disk does

@@ -323,7 +323,11 @@ func ownershipOf(s ownership.Status) schema.Ownership {
 	switch {
 	case s.Record.State == ownership.Unreadable:
 		o.State, o.Blocker = schema.StateUnknown, "both copies of its ownership record are unreadable: "+s.Note
-	case s.Pending && s.Record.Blocker == "": // a fenced account has its own reason
+		o.Stopped = schema.StoppedUnreadable
+	case s.Record.Blocker != "":
+		o.Stopped = schema.StoppedFenced
+	case s.Pending:
+		o.Stopped = schema.StoppedWaits
 		o.Blocker = "the server was started again and waits for the word of its peer before it opens the account: " + s.Note
 	}
 	return o

@@ -54,7 +54,7 @@ func (h *Host) certificates(home, account string, d *description.Account, out *s
 		}
 		if err != nil {
 			out.Findings = append(out.Findings, schema.Finding{
-				Code: "certificate-unreadable", Severity: schema.Warning, Account: account, Object: path.Join(dir, name), Server: h.description().Name,
+				Code: foundCertificate, Severity: schema.Warning, Account: account, Object: path.Join(dir, name), Server: h.description().Name,
 				Summary:   fmt.Sprintf("the certificate %s cannot be read: %s", printable(name), printable(err.Error())),
 				Remedy:    "look whether it is still used; a site whose certificate is not known may stop answering over HTTPS without a warning",
 				Certainty: "observed",

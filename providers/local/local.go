@@ -39,8 +39,9 @@ func Kind() providers.Kind {
 		},
 		Address: providers.Option{Name: "address", Type: "string", Required: true, Example: "servers/client",
 			Doc: "The server's directory, relative to the configuration. It is made when the server is provisioned."},
-		Can:  abilities(),
-		Open: open,
+		Can:      abilities(),
+		Findings: findings(),
+		Open:     open,
 	}
 }
 
@@ -103,7 +104,7 @@ func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*sch
 	}
 	if presence != schema.Present {
 		found = &schema.FoundServer{Addresses: s.config.Serves, Listening: []string{}, Accounts: []*schema.FoundAccount{},
-			Can: everything()}
+			Can: everything(), Cannot: cannot()}
 		if presence == schema.Unreachable {
 			found.Error = err.Error()
 		}
@@ -112,11 +113,11 @@ func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*sch
 	return found, nil
 }
 
-// Abilities says what a pocket server can do: everything.
+// Abilities says what a pocket server can do: all that it takes to move accounts.
 func (s *server) Abilities() providers.Abilities {
 	return providers.Abilities{
 		Owner: s.Client, Copier: s.Client, Machine: s, Runtimes: s.Client, Keeper: s.Client, Disposer: s.Client, Trier: s.Client, Operator: s.Client,
-		Cannot: map[schema.Capability]string{},
+		Cannot: cannot(),
 	}
 }
 

@@ -27,7 +27,7 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 		Machine: h.machine, Boot: h.boot, Architecture: d.Architecture,
 		Addresses: slices.Clone(d.Serves), Listening: h.addresses(), HTTP: h.httpAddress(), SMTP: h.smtpAddress(),
 		Names: slices.Clone(d.Names), Outgoing: slices.Clone(d.Outgoing), Engines: h.engines(),
-		Can: everything(), Cannot: map[schema.Capability]string{},
+		Can: everything(), Cannot: cannot(),
 	}
 	for _, r := range d.Runtimes {
 		s.Runtimes = append(s.Runtimes, schema.Runtime{Name: r.Name, Version: r.Version})
@@ -49,6 +49,14 @@ func (h *Host) Survey(ctx context.Context) (*schema.FoundServer, error) {
 	return s, nil
 }
 
+// cannot says why the rest is left to people.
+func cannot() map[schema.Capability]string {
+	return map[schema.Capability]string{
+		schema.CanReplaceRuntimes: "accounts keep the version that they name, and run on it or on the line that it is part of",
+		schema.CanMapUsers:        "accounts keep the user id that they have, so that the owners of their files stay right",
+	}
+}
+
 // everything is what a pocket server can do, whether it is there already or not.
 func everything() map[schema.Capability]bool {
 	can := map[schema.Capability]bool{}
@@ -61,6 +69,24 @@ func everything() map[schema.Capability]bool {
 func abilities() []schema.Capability {
 	return []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
 		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts, schema.CanTry}
+}
+
+// Codes of what a survey finds in an account.
+const (
+	foundUnreadable    = "account-unreadable"
+	foundDescription   = "account-description"
+	foundStray         = "account-stray"
+	foundStrayDatabase = "database-stray"
+	foundCertificate   = "certificate-unreadable"
+	foundFile          = "file-" // followed by one of files.Codes
+)
+
+func findings() []string {
+	out := []string{foundUnreadable, foundDescription, foundStray, foundStrayDatabase, foundCertificate}
+	for _, c := range files.Codes() {
+		out = append(out, foundFile+string(c))
+	}
+	return out
 }
 
 // surveyAccounts surveys several accounts at once: most of the time is spent
@@ -83,7 +109,7 @@ func (h *Host) surveyAccounts(ctx context.Context) ([]*schema.FoundAccount, erro
 				}
 				// One account that cannot be read is no reason to say nothing of the others.
 				a = &schema.FoundAccount{Name: name, Findings: []schema.Finding{{
-					Code: "account-unreadable", Severity: schema.Blocker, Account: name, Server: h.description().Name,
+					Code: foundUnreadable, Severity: schema.Blocker, Account: name, Server: h.description().Name,
 					Summary: fmt.Sprintf("%s cannot be read: %v", printable(name), err), Remedy: "mend what the message names; nothing of the account is moved before", Certainty: "observed"}}}
 			}
 			mu.Lock()
@@ -114,7 +140,7 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 	case errors.Is(err, fs.ErrNotExist): // staged and not yet settled
 	case err != nil:
 		out.Findings = append(out.Findings, schema.Finding{
-			Code: "account-description", Severity: schema.Blocker, Account: name, Server: h.description().Name,
+			Code: foundDescription, Severity: schema.Blocker, Account: name, Server: h.description().Name,
 			Summary: err.Error(), Remedy: "mend its account.json; nothing of it can be moved before", Certainty: "observed",
 		})
 		d = nil
@@ -148,7 +174,7 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 	}
 	for _, s := range extra {
 		out.Findings = append(out.Findings, schema.Finding{
-			Code: "account-stray", Severity: schema.Blocker, Account: name, Object: s, Server: h.description().Name,
+			Code: foundStray, Severity: schema.Blocker, Account: name, Object: s, Server: h.description().Name,
 			Summary:   fmt.Sprintf("%s lies beside the account's home and would not be moved", printable(s)),
 			Remedy:    "move it into the account's home, or delete it",
 			Certainty: "observed",
@@ -156,7 +182,7 @@ func (h *Host) surveyAccount(ctx context.Context, name string) (*schema.FoundAcc
 	}
 	for _, s := range strays {
 		out.Findings = append(out.Findings, schema.Finding{
-			Code: "database-stray", Severity: schema.Blocker, Account: name, Object: s, Server: h.description().Name,
+			Code: foundStrayDatabase, Severity: schema.Blocker, Account: name, Object: s, Server: h.description().Name,
 			Summary:   fmt.Sprintf("databases/%s is not a SQLite database and would not be moved", printable(s)),
 			Remedy:    "move it into the account's home, or delete it",
 			Certainty: "observed",
@@ -277,7 +303,7 @@ func (h *Host) surveyHome(ctx context.Context, dir string, out *schema.FoundAcco
 	})
 	for _, f := range found {
 		out.Findings = append(out.Findings, schema.Finding{
-			Code: "file-" + string(f.Code), Severity: severityOf(f.Code), Account: out.Name, Object: f.Path,
+			Code: foundFile + string(f.Code), Severity: severityOf(f.Code), Account: out.Name, Object: f.Path,
 			Summary:   fmt.Sprintf("%s cannot be carried: %s %s", printable(f.Path), f.Code, printable(f.Detail)),
 			Remedy:    "look whether it is needed; what makes it (a program, a mount) has to make it again on the other server",
 			Certainty: "observed",

@@ -30,6 +30,11 @@ func testAbilities(t *testing.T, h Harness) {
 		t.Error("the kind does not say what it is, or what an address is")
 	}
 	a := s.Abilities()
+	for _, can := range []schema.Capability{schema.CanReplaceRuntimes, schema.CanMapUsers} { // what is done on arrival has no ability of its own
+		if reason := found.Cannot[can]; found.Can[can] == (reason != "") || reason != a.Cannot[can] {
+			t.Errorf("%s: the survey says %v and the reason why not is %q, %q", can, found.Can[can], reason, a.Cannot[can])
+		}
+	}
 	for _, c := range []struct {
 		can []schema.Capability
 		has any

@@ -79,7 +79,7 @@ func lost(ctx context.Context, project *setup.Project, inv *schema.Inventory, na
 	if err != nil {
 		return nil, nil, err
 	}
-	machines := machinesOf(left.Facts, name)
+	machines := machinesOf(schema.FactsOf(m.Name, left.Facts), name)
 	for _, a := range left.Accounts {
 		if !machines[a.Owner.Peer] {
 			continue

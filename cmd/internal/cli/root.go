@@ -155,7 +155,7 @@ func (p *program) root() *cobra.Command {
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "show every step, finding, gate and name instead of a summary")
 	p.variableFlags(f)
 	root.AddCommand(p.init(), p.fmt(), p.validate(), p.inventory(), p.check(), p.plan(), p.show(), p.apply(), p.statusCommand(), p.approve(), p.rollback(), p.verify(),
-		p.report(), p.dns(), p.notices(), p.unlock(), p.declareLost(), p.providers(), p.schema(), p.version(), p.pocketServer())
+		p.report(), p.dns(), p.notices(), p.unlock(), p.recover(), p.declareLost(), p.providers(), p.schema(), p.version(), p.pocketServer())
 	p.completeFlags(root)
 	return root
 }

@@ -159,7 +159,7 @@ func (p *Project) Load(ctx context.Context, inv *schema.Inventory) (plan.Past, [
 			sets = append(sets, s.Facts)
 		}
 	}
-	past.Facts = schema.UnionFacts(sets...)
+	past.Facts = schema.FactsOf(p.Config.Migration.Name, sets...)
 	return past, log.Notes, nil
 }
 

@@ -111,6 +111,10 @@ func TestEightyColumns(t *testing.T) {
 			v.Approved(p.Gates)
 			v.Revoked([]schema.Approval{{Gate: text}})
 			v.Lost(text, []string{text}, []string{text})
+			d := apply.Diagnosis{Account: text, Sides: []apply.Side{{Server: text, Presence: text, Error: text}}, Wrong: []string{text},
+				Choices: []apply.Choice{{Order: apply.OrderAccept, Server: text, Means: text}}}
+			v.Diagnosed(d)
+			v.Recovered(apply.Recovery{Account: text, Order: text, Server: text}, d)
 			v.Error(errors.New(text))
 			v.Error(&apply.RefusedError{Reason: text, Details: []string{text}})
 			v.Error(&apply.WaitingError{Gates: p.Gates, Windows: []apply.ClosedWindow{{Window: text, Accounts: []string{text}}}})

@@ -52,7 +52,7 @@ func (v *View) planText(p *plan.Plan, notes []string, saved string) {
 	}
 	v.verdict(x)
 	v.gap()
-	v.findings(all)
+	v.findings(unfolded(p))
 	v.moves(x.moves)
 	if len(p.Steps) > 0 {
 		v.heading("Phase by phase:")
@@ -303,6 +303,8 @@ type row struct {
 	accounts []string
 	last     string // account that was counted last
 	first    *plan.Step
+	group    string        // the cutover that is being added up
+	down     time.Duration // of it, so far
 	longest  plan.Estimate
 }
 
@@ -364,8 +366,12 @@ func rows(p *plan.Plan) map[string][]*row {
 			at[k] = r
 			out[s.Phase] = append(out[s.Phase], r)
 		}
-		if s.Estimate.Downtime > r.longest.Downtime {
-			r.longest = s.Estimate
+		// What a cutover is predicted to take is spread over its steps.
+		if s.Group == "" || s.Group != r.group {
+			r.group, r.down = s.Group, 0
+		}
+		if r.down += s.Estimate.Downtime; r.down > r.longest.Downtime {
+			r.longest = plan.Estimate{Downtime: r.down, Confidence: s.Estimate.Confidence}
 		}
 		if s.Account != "" && s.Account != r.last {
 			r.last = s.Account

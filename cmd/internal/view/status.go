@@ -59,7 +59,7 @@ func (v *View) Status(s Situation) {
 	v.draw(p, s.Inventory.Servers[m.Source], s.Inventory.Servers[m.Transit])
 	v.gap()
 	v.nowhere(p)
-	v.findings(allFindings(p))
+	v.findings(unfolded(p))
 	v.next(p)
 	v.waitsFor(p, s.Past.Facts)
 	v.lastRun(clockOf(p.Config), s.Last)

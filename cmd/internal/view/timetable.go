@@ -212,6 +212,9 @@ func (v *View) deadlines(p *plan.Plan) {
 			mark, paint = "?", v.style.yellow
 		}
 		v.item("  ", mark, paint, deadline(c, d, p.Dates.Computed), nil)
+		if m := mends(p, d); m != "" {
+			v.item("    ", "→", v.style.blue, m, nil)
+		}
 	}
 }
 
@@ -277,7 +280,8 @@ func costSentence(c clock, x *plan.Cost) string {
 	case x.Overrun > 0:
 		s += fmt.Sprintf(" %s beyond them at %s a day: %s.", plural(x.Overrun, "day"), money(x.PerDay, x.Currency), money(x.Total, x.Currency))
 	case x.Why != "":
-		s += " " + strings.TrimSuffix(clean(x.Why), ".") + "."
+		why := strings.TrimSuffix(clean(x.Why), ".")
+		s += " " + strings.ToUpper(why[:1]) + why[1:] + "."
 	default:
 		s += " Nothing to pay."
 	}

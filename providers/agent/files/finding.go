@@ -31,6 +31,11 @@ const (
 	XattrNone  Code = "xattr-none"  // the receiver's file system does not take attributes
 )
 
+// Codes returns all of them.
+func Codes() []Code {
+	return []Code{Socket, Device, MountPoint, LongPath, XattrName, XattrSize, XattrNone}
+}
+
 // Finding is something that does not arrive as it is. Path is relative to the root, in raw bytes.
 type Finding struct {
 	Code   Code

@@ -12,7 +12,8 @@ const (
 type Disk interface {
 	// Allocate makes a blob of two slots of size bytes and fills both with data
 	// (shorter than size). All its space is reserved for good. After a crash
-	// the blob is there whole or not at all. The error is fs.ErrExist if there is one already.
+	// the blob is there whole or not at all. The error is fs.ErrExist if there is
+	// one already; what cannot be one is replaced.
 	Allocate(name string, size int, data []byte) error
 	// Read returns the content of slot 0 or 1. What follows the data that was
 	// written there is unspecified. An error means that this slot is lost.

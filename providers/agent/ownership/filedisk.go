@@ -108,7 +108,9 @@ func (d *FileDisk) Allocate(name string, size int, data []byte) error {
 	case size <= 0 || size%slotAlign != 0 || len(data) > size:
 		return fmt.Errorf("allocate %q: %d bytes do not fit slots of %d", name, len(data), size)
 	}
-	if _, err := d.root.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+	_, err := d.root.Lstat(file)
+	broken := err == nil && d.broken(name)
+	if !broken && !errors.Is(err, fs.ErrNotExist) {
 		if err == nil {
 			err = fs.ErrExist
 		}
@@ -124,11 +126,26 @@ func (d *FileDisk) Allocate(name string, size int, data []byte) error {
 		return fmt.Errorf("allocate %q: %w", name, err)
 	}
 	if err := d.syncDir(); err != nil {
-		// Not known to survive a crash, so it must not count at all.
-		d.root.Remove(file)
+		// Not known to survive a crash, so it must not count at all. Where it took
+		// the place of a broken one both mean the same: a record that is lost,
+		// while none at all could mean that there never was one.
+		if !broken {
+			d.root.Remove(file)
+		}
 		return fmt.Errorf("allocate %q: %w", name, err)
 	}
 	return nil
+}
+
+// broken says whether a file is there that cannot be a blob: it was cut, or
+// something else was written in its place.
+func (d *FileDisk) broken(name string) bool {
+	f, _, err := d.open(name, os.O_RDONLY)
+	if err != nil {
+		return errors.Is(err, errShape)
+	}
+	f.Close()
+	return false
 }
 
 func (d *FileDisk) fill(file string, size int, data []byte) error {
@@ -158,6 +175,10 @@ func (d *FileDisk) syncDir() error {
 	return f.Sync()
 }
 
+// errShape: a file has not the size of two slots, so that neither can be read
+// or written. Allocate puts a whole blob in its place.
+var errShape = errors.New("which is not two slots")
+
 // open opens a blob's file, which must be a regular file and no link.
 func (d *FileDisk) open(name string, flag int) (f *os.File, size int64, err error) {
 	file := escape(name)
@@ -177,7 +198,7 @@ func (d *FileDisk) open(name string, flag int) (f *os.File, size int64, err erro
 		err = errors.New("was replaced while it was opened")
 	}
 	if err == nil && (after.Size() == 0 || after.Size()%(2*slotAlign) != 0) {
-		err = fmt.Errorf("has %d bytes, which is not two slots", after.Size())
+		err = fmt.Errorf("has %d bytes, %w", after.Size(), errShape)
 	}
 	if err != nil {
 		f.Close()

@@ -67,6 +67,31 @@ func TestFileDisk(t *testing.T) {
 	}
 }
 
+// What has not the size of two slots can be neither read nor written; a rebuilt
+// record takes its place, and what is a blob stays.
+func TestFileDiskReplaces(t *testing.T) {
+	d, dir := openDir(t)
+	for name, content := range map[string]string{"empty": "", "cut": strings.Repeat("x", 100), "other": strings.Repeat("x", 2*SlotSize+1)} {
+		if err := os.WriteFile(filepath.Join(dir, escape(name)), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Write(name, 0, []byte("new")); !errors.Is(err, errShape) {
+			t.Errorf("write into %s: %v", name, err)
+		}
+		if err := d.Allocate(name, SlotSize, []byte("new")); err != nil {
+			t.Fatal(err)
+		}
+		for slot := range 2 {
+			if b, err := d.Read(name, slot); err != nil || !bytes.HasPrefix(b, []byte("new")) {
+				t.Errorf("slot %d of %s: %v", slot, name, err)
+			}
+		}
+		if err := d.Allocate(name, SlotSize, nil); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("allocate %s again: %v", name, err)
+		}
+	}
+}
+
 func TestFileDiskRefuses(t *testing.T) {
 	d, dir := openDir(t)
 	if err := d.Allocate("x", SlotSize, make([]byte, SlotSize+1)); err == nil {

@@ -1,6 +1,9 @@
 package ownership
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // AskRebuild begins the rebuilding of a lost record from the peer. It first
 // writes down, over both slots, that the record is lost and which tokens will
@@ -19,7 +22,14 @@ func (k *Keeper) AskRebuild(term uint64, account string, peer Peer) (Question, e
 	if c.h.stored {
 		c.h.blob.seq += 1 << 32 // above whatever the unreadable slots hold
 	}
-	if err := k.apply(c); err != nil {
+	err := k.apply(c)
+	if errors.Is(err, errShape) {
+		// There are no slots that could be written over: the record gets new ones.
+		c.h.stored = false
+		err = k.apply(c)
+		c.h.stored = true
+	}
+	if err != nil {
 		return Question{}, err
 	}
 	if c.h.blob.good != [2]bool{true, true} {

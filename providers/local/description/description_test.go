@@ -227,6 +227,17 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+// A single version runs on the line that it is part of, the nearest one, where
+// the server does not have it itself; and on nothing else.
+func TestRuntimeLine(t *testing.T) {
+	s := &Server{Runtimes: []Runtime{{Name: "php", Version: "8"}, {Name: "php", Version: "8.3"}, {Name: "php", Version: "8.2.1"}, {Name: "node", Version: "8.2"}}}
+	for version, want := range map[string]string{"8.3": "8.3", "8.3.1": "8.3", "8.2.1": "8.2.1", "8.2.10": "8", "8.30": "8", "80": "", "7.4": "", "": ""} {
+		if r, ok := s.Runtime("php", version); r.Version != want || ok != (want != "") {
+			t.Errorf("%q runs on %q", version, r.Version)
+		}
+	}
+}
+
 func FuzzParseAccount(f *testing.F) {
 	seed, err := json.Marshal(account("shop"))
 	if err != nil {

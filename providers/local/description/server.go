@@ -3,6 +3,7 @@ package description
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // Server is what a pocket server is: the content of server.json.
@@ -39,15 +40,21 @@ type Engine struct {
 	Version string `json:"version,omitempty"` // empty: that of the library, which the server finds out
 }
 
-// Runtime returns the installed runtime of that name and version. A removed
-// runtime is not installed.
+// Runtime returns the installed runtime of that name and version, or of the line
+// that the version is part of: who uses 8.3.1 runs on 8.3 where there is no
+// other. A removed runtime is not installed.
 func (s *Server) Runtime(name, version string) (Runtime, bool) {
+	var best Runtime
 	for _, r := range s.Runtimes {
-		if r.Name == name && r.Version == version {
+		switch {
+		case r.Name != name:
+		case r.Version == version:
 			return r, true
+		case strings.HasPrefix(version, r.Version+".") && len(r.Version) > len(best.Version):
+			best = r
 		}
 	}
-	return Runtime{}, false
+	return best, best.Version != ""
 }
 
 // Validate returns everything that is wrong with the description, as one
