@@ -54,6 +54,9 @@ func (v *View) Approved(out apply.Outcome) {
 	for _, l := range out.Left {
 		v.item("", "left", v.style.yellow, clean(l.Why), nil)
 	}
+	if len(out.Approved) > 0 {
+		v.item("", "", nil, "Run stopover apply to go on.", nil)
+	}
 }
 
 // Revoked names the approvals that were taken away.
