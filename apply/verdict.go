@@ -107,10 +107,11 @@ func (x *run) gates(list []*unit) []plan.Gate {
 }
 
 // Permit refuses a plan that a policy of the configuration forbids: none of it
-// is done, and one that what was done made fail stops the rest. Plans that only ask accounts whether they answer are no policy's
-// business.
+// is done, and one that what was done made fail stops the rest. Plans that only
+// ask accounts whether they answer are no policy's business, and neither is the
+// way back: it has to be open when something is wrong.
 func Permit(p *plan.Plan) error {
-	if len(p.Goal.Verify) > 0 {
+	if len(p.Goal.Verify) > 0 || len(p.Goal.Rollback) > 0 {
 		return nil
 	}
 	var details []string

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"slices"
+
 	"github.com/stopover/stopover/apply"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
@@ -27,12 +29,26 @@ func (v *View) Concluded(p *plan.Plan) {
 		return
 	}
 	v.gap()
-	v.findings(all)
+	v.findings(v.news(all))
 	if x.word == wordNothing {
 		v.verdict(x)
 		return
 	}
-	v.gates(p, false)
+	if v.acted || v.planned == nil { // else they are right above
+		v.gates(p, false)
+	}
+}
+
+// news are findings that are worth reading after a run: what stops, and what
+// the plan at its begin did not say.
+func (v *View) news(all []schema.Finding) []schema.Finding {
+	type place struct{ code, severity, account, server, object string }
+	at := func(f schema.Finding) place { return place{f.Code, f.Severity, f.Account, f.Server, f.Object} }
+	said := map[place]bool{}
+	for _, f := range v.planned {
+		said[at(f)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(f schema.Finding) bool { return said[at(f)] && !(f.Blocks() && v.acted) })
 }
 
 // ApprovedDocument is what approve gives to programs.

@@ -21,6 +21,7 @@ func (v *View) Event(e apply.Event) {
 	if v.json {
 		return
 	}
+	v.acted = true
 	v.progress.count(&e)
 	if v.terminal {
 		v.progress.draw(v, &e)
