@@ -22,6 +22,12 @@ type move struct {
 func movesOf(p *plan.Plan) []*move {
 	at := map[string]*move{}
 	var out []*move
+	down := map[string]time.Duration{} // by group: a prediction lies on all of a cutover's steps
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Group != "" && !s.Undo {
+			down[s.Group] += s.Estimate.Downtime
+		}
+	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if s.Op != plan.OpSwitch || s.Undo {
@@ -34,8 +40,8 @@ func movesOf(p *plan.Plan) []*move {
 			out = append(out, m)
 		}
 		m.route = append(m.route, s.To)
-		m.downtime += s.Estimate.Downtime
-		m.cutovers = append(m.cutovers, Planned{Group: s.Group, To: s.To, Downtime: s.Estimate.Downtime, Confidence: s.Estimate.Confidence, Projected: s.Projected})
+		m.downtime += down[s.Group]
+		m.cutovers = append(m.cutovers, Planned{Group: s.Group, To: s.To, Downtime: down[s.Group], Confidence: s.Estimate.Confidence, Projected: s.Projected})
 	}
 	for i := range p.Accounts {
 		if m := at[p.Accounts[i].Name]; m != nil {
