@@ -5,9 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
+
+// unpredicted is a line of the table of moves without a prediction.
+var unpredicted = regexp.MustCompile(`(transit|client) +0\.00 s`)
 
 // The demo works: a journey of accounts that are twenty times smaller, with the
 // programs as they are shipped.
@@ -32,6 +36,9 @@ func TestDemo(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
 			t.Errorf("%d columns wide: %s", n, line)
+		}
+		if unpredicted.MatchString(line) {
+			t.Errorf("no prediction: %s", line)
 		}
 	}
 	for _, want := range []string{"now on transit", "rollback 'café & co'", "now on client", "seen outside", "Everybody is home"} {
