@@ -712,3 +712,34 @@ func TestGracefulInACopy(t *testing.T) {
 	j.graceful = nil
 	j.home()
 }
+
+// hung is a store that does not answer any more once it is asked to flush.
+type hung struct {
+	*memory
+	flushing chan struct{}
+	once     sync.Once
+}
+
+func (h *hung) Flush(ctx context.Context) error {
+	h.once.Do(func() { close(h.flushing) })
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Whoever is told to stop now does not wait for a store that hangs.
+func TestStopNowWhileTheStoreHangs(t *testing.T) {
+	j, m := memoryTrip(t, "shop")
+	h := &hung{memory: m, flushing: make(chan struct{})}
+	p, inv := j.compute(m)
+	r := j.runner(h, inv)
+	r.Settings.Call = 100 * time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-h.flushing
+		cancel()
+	}()
+	if _, err := r.Run(ctx, p); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("%v", err)
+	}
+}

@@ -59,16 +59,29 @@ func (a *Approver) Approve(ctx context.Context, p *plan.Plan, want Approval) ([]
 
 // ApproveAll closes the open gates that match, with the evidence that a fresh
 // plan shows for them. With a glob, gates that cannot be approved now are left
-// with the reason; it is an error if that is all of them. A gate that is named
+// with the reason, and so are those of accounts whose probes differ: nobody has
+// looked at one of them by naming all. It is an error if that is all of them. A gate that is named
 // must be approved, or nothing is written.
 func (a *Approver) ApproveAll(ctx context.Context, p *plan.Plan, want Approval) (Outcome, error) {
+	known, err := a.facts(ctx, p.Migration)
+	if err != nil {
+		return Outcome{}, err
+	}
+	var differ map[string]bool
+	if isGlob(want.Gate) {
+		differ = differing(p, known)
+	}
 	var out Outcome
 	var reasons []error
 	for _, g := range p.Gates {
 		if !matches(want.Gate, g.ID) {
 			continue
 		}
-		if err := approvable(g, want); err != nil {
+		err := approvable(g, want)
+		if err == nil && differ[g.Account] {
+			err = &RefusedError{Reason: fmt.Sprintf("gate %s is of an account that does not answer as before: look at it, and name it to approve it all the same", g.ID)}
+		}
+		if err != nil {
 			reasons = append(reasons, err)
 			out.Left = append(out.Left, LeftOut{Gate: g.ID, Why: err.Error()})
 			continue
@@ -84,10 +97,6 @@ func (a *Approver) ApproveAll(ctx context.Context, p *plan.Plan, want Approval) 
 	default:
 		return Outcome{Left: out.Left}, &RefusedError{Reason: fmt.Sprintf("none of the %s that match %q can be approved now", count(len(reasons), "gate"), want.Gate),
 			Details: firstReasons(out.Left)}
-	}
-	known, err := a.facts(ctx, p.Migration)
-	if err != nil {
-		return Outcome{}, err
 	}
 	var facts []schema.Fact
 	for _, g := range out.Approved {
@@ -174,6 +183,66 @@ func (a *Approver) Revoke(ctx context.Context, p *plan.Plan, glob, by string) ([
 	return out.Revoked, err
 }
 
+// gateNow is a gate's id with the name that its account has now: an approval
+// keeps the name under which it was given, and counts for the new one.
+func gateNow(p *plan.Plan, id string) string {
+	what, object, ok := strings.Cut(strings.TrimSuffix(id, "]"), "[")
+	name, err := schema.UnescapeName(object)
+	if !ok || err != nil {
+		return id
+	}
+	if name = nameNow(p, name); p.Account(name) == nil {
+		return id
+	}
+	return what + "[" + escape(name) + "]"
+}
+
+// nameNow is the name that an account of a plan has now.
+func nameNow(p *plan.Plan, name string) string {
+	if p.Config == nil {
+		return name
+	}
+	for range p.Config.Migration.Moved {
+		i := slices.IndexFunc(p.Config.Migration.Moved, func(m schema.Moved) bool { return m.From == name })
+		if i < 0 || p.Account(name) != nil {
+			break
+		}
+		name = p.Config.Migration.Moved[i].To
+	}
+	return name
+}
+
+// differing are the accounts whose newest probes found other answers than their
+// baseline has.
+func differing(p *plan.Plan, known []schema.Fact) map[string]bool {
+	type answers struct {
+		epoch uint64
+		n     int
+	}
+	newest, out := map[string]answers{}, map[string]bool{}
+	for i := range known {
+		f := &known[i]
+		parts := strings.Split(f.ID, "/") // probed/ACCOUNT/EPOCH, and /N when it was asked again
+		var v plan.ProbedFact
+		if f.Kind != schema.FactProbed || f.Revoked || len(parts) < 3 || json.Unmarshal(f.Value, &v) != nil {
+			continue
+		}
+		name, err := schema.UnescapeName(parts[1])
+		if err != nil {
+			continue
+		}
+		name = nameNow(p, name)
+		a := answers{v.Epoch, 1}
+		if len(parts) == 4 {
+			a.n, _ = strconv.Atoi(parts[3]) // no number: the oldest
+		}
+		if b, ok := newest[name]; !ok || a.epoch > b.epoch || a.epoch == b.epoch && a.n > b.n {
+			newest[name], out[name] = a, !v.OK
+		}
+	}
+	return out
+}
+
 // RevokeAll takes away the approvals of the gates that match. A gate that a
 // fresh plan does not have any more was passed: what its approval allowed is
 // done, and rolling that back is a plan of its own. With a glob such gates are
@@ -191,10 +260,14 @@ func (a *Approver) RevokeAll(ctx context.Context, p *plan.Plan, glob, by string)
 	}
 	for _, f := range known {
 		var v schema.Approval
-		if f.Kind != schema.FactApproval || f.Revoked || json.Unmarshal(f.Value, &v) != nil || !matches(glob, plan.ID(v.Gate)) {
+		if f.Kind != schema.FactApproval || f.Revoked || json.Unmarshal(f.Value, &v) != nil {
 			continue
 		}
-		if !gates[v.Gate] {
+		now := gateNow(p, v.Gate)
+		if !matches(glob, plan.ID(v.Gate)) && !matches(glob, plan.ID(now)) {
+			continue
+		}
+		if !gates[now] {
 			out.Left = append(out.Left, LeftOut{Gate: plan.ID(v.Gate), Why: fmt.Sprintf("the approval of %s was used already; going back is a rollback, not a revocation", v.Gate)})
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stopover/stopover/apply/state"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
@@ -175,5 +176,51 @@ func TestApproveInBulk(t *testing.T) {
 	out, err = a.RevokeAll(context.Background(), p, "verify.accept[*]", "eve")
 	if err != nil || len(out.Revoked) != 2 || len(out.Left) != 1 || !strings.Contains(out.Left[0].Why, "verify.accept[blog] was used already") {
 		t.Errorf("%+v %v", out, err)
+	}
+}
+
+// An approval that was given before its account was renamed counts for the new
+// name, so that it can be taken away too, by either.
+func TestRevokeAfterRename(t *testing.T) {
+	for _, glob := range []string{"verify.accept[store]", "verify.accept[shop]", "verify.accept[*]"} {
+		j, m, a := verified(t, "shop")
+		p, _ := j.compute(m)
+		if _, err := a.Approve(context.Background(), p, Approval{Gate: "verify.accept[shop]", By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		p, _ = j.compute(m)
+		renamed, config := *p, *p.Config
+		config.Migration.Moved = []schema.Moved{{From: "shop", To: "kiosk"}, {From: "kiosk", To: "store"}}
+		renamed.Config, renamed.Accounts = &config, []plan.AccountPlan{{Name: "store"}}
+		renamed.Gates = []plan.Gate{{ID: "verify.accept[store]", Account: "store", Closed: "approved by ann"}}
+		taken, err := a.Revoke(context.Background(), &renamed, glob, "bob")
+		if err != nil || len(taken) != 1 {
+			t.Errorf("%s: %v %v", glob, taken, err)
+		}
+	}
+}
+
+// A glob accepts no account that answers differently: nobody has looked at it.
+// By its name it can be accepted.
+func TestApproveAllLeavesWhatDiffers(t *testing.T) {
+	j, m, a := verified(t, "blog", "shop")
+	p, _ := j.compute(m)
+	value := func(ok string) []byte { return []byte(`{"epoch":1,"ok":` + ok + `}`) }
+	for i, f := range []schema.Fact{
+		{ID: plan.ProbedID("blog", 1) + "/2", Kind: schema.FactProbed, Account: "blog", Value: value("false")},
+		{ID: plan.ProbedID("blog", 1) + "/10", Kind: schema.FactProbed, Account: "blog", Value: value("true")},
+		{ID: plan.ProbedID("shop", 1) + "/2", Kind: schema.FactProbed, Account: "shop", Value: value("false")},
+	} {
+		f.At = time.Now().Add(time.Duration(i) * time.Second)
+		if err := m.Append(context.Background(), state.Event{What: state.FactLearned, Fact: &f}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := a.ApproveAll(context.Background(), p, Approval{Gate: "verify.accept[*]", By: "ann"})
+	if err != nil || len(out.Approved) != 1 || out.Approved[0].Account != "blog" || len(out.Left) != 1 || !strings.Contains(out.Left[0].Why, "does not answer as before") {
+		t.Fatalf("%+v %v", out, err)
+	}
+	if _, err := a.Approve(context.Background(), p, Approval{Gate: "verify.accept[shop]", By: "ann"}); err != nil {
+		t.Error(err)
 	}
 }

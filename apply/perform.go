@@ -145,8 +145,20 @@ func endsPhase(op plan.Op) bool {
 	return false
 }
 
+// flush outlives the end of the run by a moment: a store that hangs is not
+// waited for by whoever was told to stop now. The facts are on the servers too.
 func (x *run) flush() error {
-	return x.State.Flush(context.WithoutCancel(x.hard))
+	const moment = 2 * time.Second
+	ctx, cancel := context.WithCancel(context.WithoutCancel(x.hard))
+	defer cancel()
+	defer context.AfterFunc(x.hard, func() {
+		select {
+		case <-ctx.Done():
+		case <-time.After(moment):
+			cancel()
+		}
+	})()
+	return x.State.Flush(ctx)
 }
 
 // two returns the origin and the receiver of a step.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
@@ -35,7 +34,7 @@ func (x *run) reroute(ctx context.Context, s *plan.Step) (done, error) {
 		err = errors.Join(err, source.can.Machine.Serve(back, source.term, addresses))
 		return done{}, fmt.Errorf("take over the addresses of server %s on server %s: %w", schema.QuoteName(source.name), schema.QuoteName(transit.name), err)
 	}
-	return done{notes: []string{fmt.Sprintf("addresses were without a listener for %s", x.since(began).Round(time.Millisecond))}}, nil
+	return done{notes: []string{"nobody answered on the addresses for " + spaced(x.since(began))}}, nil
 }
 
 // returnAddresses brings the service addresses back to the source, which
@@ -56,7 +55,7 @@ func (x *run) returnAddresses(ctx context.Context, s *plan.Step) (done, error) {
 	if err := source.can.Machine.Serve(ctx, source.term, addresses); err != nil {
 		return done{}, fmt.Errorf("serve the addresses of server %s: %w", schema.QuoteName(source.name), err)
 	}
-	return done{notes: []string{fmt.Sprintf("addresses were without a listener for %s", x.since(began).Round(time.Millisecond))}}, nil
+	return done{notes: []string{"nobody answered on the addresses for " + spaced(x.since(began))}}, nil
 }
 
 // stub writes on the new machine where an account is, so that it redirects

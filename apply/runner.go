@@ -123,6 +123,9 @@ func (x *run) prepare() error {
 	if x.Graceful != nil && x.Graceful.Err() != nil {
 		return ErrInterrupted
 	}
+	if err := Permit(x.plan); err != nil {
+		return err
+	}
 	if err := x.checkConfirmation(); err != nil {
 		return err
 	}

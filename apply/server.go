@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,13 +35,36 @@ func (x *run) provision(ctx context.Context, s *plan.Step) (done, error) {
 	return done{}, x.await(ctx, s.Server)
 }
 
-// architecture is what the accounts are to arrive on; only its name where the
-// configuration says no more.
+// architecture is what the accounts are to arrive on. Where the configuration
+// names none it is what they have now: that of the source, or of transit, which
+// was made like it, while the source cannot say.
 func (x *run) architecture() schema.Architecture {
+	m := &x.plan.Config.Migration
 	if a := x.plan.Config.Architecture(); a != nil {
 		return *a
 	}
-	return schema.Architecture{Name: x.plan.Config.Migration.Architecture}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, name := range []string{m.Source, m.Transit} {
+		if s := x.servers[name]; s != nil && s.found != nil && s.found.Architecture != "" {
+			return offered(s.found)
+		}
+	}
+	return schema.Architecture{}
+}
+
+// offered is what a server offers, as an architecture.
+func offered(f *schema.FoundServer) schema.Architecture {
+	a := schema.Architecture{Name: f.Architecture, Engines: slices.Clone(f.Engines)}
+	for _, r := range f.Runtimes {
+		i := slices.IndexFunc(a.Runtimes, func(o schema.RuntimeOffer) bool { return o.Name == r.Name })
+		if i < 0 {
+			a.Runtimes = append(a.Runtimes, schema.RuntimeOffer{Name: r.Name})
+			i = len(a.Runtimes) - 1
+		}
+		a.Runtimes[i].Versions = append(a.Runtimes[i].Versions, r.Version)
+	}
+	return a
 }
 
 // recordHandover writes down when the transit server was handed over: from then

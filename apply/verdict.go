@@ -106,6 +106,24 @@ func (x *run) gates(list []*unit) []plan.Gate {
 	return gates
 }
 
+// Permit refuses a plan that a policy of the configuration forbids: none of it
+// is done, and one that what was done made fail stops the rest. Plans that only
+// ask accounts whether they answer are no policy's business, and neither is the
+// way back: it has to be open when something is wrong.
+func Permit(p *plan.Plan) error {
+	if len(p.Goal.Verify) > 0 || len(p.Goal.Rollback) > 0 {
+		return nil
+	}
+	var details []string
+	for _, f := range p.Refusals() {
+		details = append(details, f.Code+": "+f.Summary)
+	}
+	if len(details) == 0 {
+		return nil
+	}
+	return &RefusedError{Reason: "policies of the configuration forbid to apply this plan; nothing more is done", Details: details}
+}
+
 func sentence(f schema.Finding) string {
 	s := f.Summary
 	for _, part := range []string{f.Account, f.Server, f.Object} {

@@ -27,7 +27,15 @@ func (w Watched) sentence() string {
 	if w.Why != "" {
 		return "seen from outside: not measured, " + w.Why
 	}
-	return fmt.Sprintf("seen from outside: %d requests, %d failed, longest time without an answer %s", w.Asked, w.Failed, w.Gap.Round(time.Millisecond))
+	return fmt.Sprintf("seen from outside: %d requests, %d failed, longest time without an answer %s", w.Asked, w.Failed, spaced(w.Gap))
+}
+
+// spaced is a duration as the tables beside it show it: "149 ms", not "149ms".
+func spaced(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
 // mostAsking bounds the requests that are held by a frozen account at once.

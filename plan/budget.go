@@ -117,12 +117,15 @@ func (b *builder) longest(names []string) time.Duration {
 // longestOpening is the longest time for which at least one of some windows is
 // open, in a month without changes of clocks and around the days that windows
 // name. What is left out by `except` is taken as open: on most days it is.
+// Windows of one time zone are looked at as if it had no changes of clocks at
+// all, so that what is found is the same whatever a machine's zone files say.
 func longestOpening(windows []schema.Window) time.Duration {
 	if len(windows) == 0 {
 		return 0
 	}
 	usual := make([]schema.Window, 0, len(windows))
 	var days []time.Time
+	same := 0
 	for _, w := range windows {
 		for _, d := range w.Dates {
 			if day, err := time.Parse(time.DateOnly, d); err == nil {
@@ -130,7 +133,15 @@ func longestOpening(windows []schema.Window) time.Duration {
 			}
 		}
 		w.Except = nil
+		if w.Timezone == windows[0].Timezone {
+			same++
+		}
 		usual = append(usual, w)
+	}
+	if _, err := loadZone(windows[0].Timezone); err == nil && same == len(windows) {
+		for i := range usual {
+			usual[i].Timezone = "UTC"
+		}
 	}
 	quiet := time.Date(2025, 1, 6, 0, 0, 0, 0, time.UTC)
 	longest := longestIn(usual, quiet, quiet.AddDate(0, 0, 28))

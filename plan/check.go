@@ -85,11 +85,22 @@ func (b *builder) checkAfter(a *account) {
 // checkHistory reports what the past makes worth knowing.
 func (b *builder) checkHistory(a *account) {
 	switch {
-	case a.found == sideSource && a.moved && a.real > 0 && !b.back:
+	case a.found == sideSource && b.wasOut(a) && !b.back:
 		b.report(codeRolledBack, a.name, "", "", "")
 	case a.found == sideTransit && !b.recorded(a) && !b.reinstalled:
 		b.report(codeNoBaseline, a.name, "", "", "")
 	}
+}
+
+// wasOut says whether an account on the source was on transit before, in this
+// migration: its epoch alone may be what an earlier one left.
+func (b *builder) wasOut(a *account) bool {
+	if a.real == 0 {
+		return false
+	}
+	before := accountEpoch{a.name, a.real - 1}
+	_, switched := b.past.migrated[before]
+	return switched || b.past.probed[before] != nil || b.past.has(RolledBackID(a.name, a.real))
 }
 
 // checkFound passes on what the survey found in an account.

@@ -38,6 +38,7 @@ type builder struct {
 	torn            []string // renamed while a server holds a record of the old name
 	waivers         waivers
 	trial           *place                       // where databases are tried; nil: nowhere, or not now
+	tries           *place                       // whose tries count, even while it does not answer; nil: nobody's
 	rhythms         map[string]*rhythm           // of schedules
 	configApprovals map[string][]schema.Approval // by gate
 	unnamed         []string                     // on the source, named by nothing

@@ -39,7 +39,7 @@ var journeyKinds = []FindingKind{
 		Remedy: "Look at the account yourself before you accept it."},
 	{Code: codeRolledBack, Title: "an account went back and moves again", Severity: schema.Info, Certainty: observed,
 		Doc:    "It was rolled back; this plan moves it out once more, as new work with a new epoch.",
-		Remedy: "Leave it out with `--account` if it should not move yet."},
+		Remedy: "If it should not move yet, exclude it in the configuration, or name the others with `--account`."},
 	{Code: codeNoRollback, Title: "the process has no way back for an account", Severity: schema.Blocker, Certainty: documented, Source: sourceProcess,
 		Doc:    "The process promises none, or the way back has ended because the source was sealed or reinstalled.",
 		Remedy: "Mend the account where it is."},

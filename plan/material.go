@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ func (b *builder) material() []Material {
 				Material{Key: "server/" + escape(p.name) + "/engines", Value: engineLines(p.found.Engines)})
 		}
 	}
+	var s settingLines
 	for _, a := range b.accounts {
 		if a.live == nil || b.back && !a.picked {
 			continue
@@ -33,7 +35,7 @@ func (b *builder) material() []Material {
 		if len(f.Databases) > 0 {
 			out = append(out, Material{Key: "account/" + a.esc + "/databases", Value: lines(f.Databases, databaseLine), Size: f.DatabaseBytes()})
 		}
-		if v := settings(f); v != "" {
+		if v := settings(f, &s); v != "" {
 			out = append(out, Material{Key: "account/" + a.esc + "/settings", Value: v})
 		}
 	}
@@ -41,44 +43,58 @@ func (b *builder) material() []Material {
 }
 
 // settings are the objects of an account that have no size.
-func settings(f *schema.FoundAccount) string {
-	var s strings.Builder
+func settings(f *schema.FoundAccount, s *settingLines) string {
+	*s = settingLines{b: s.b[:0]}
 	for _, d := range f.Domains {
-		add(&s, "domain", d.Name, d.DNS)
+		s.add("domain", d.Name, some(d.DNS)...)
 	}
 	for _, p := range f.Programs {
-		add(&s, "program", p.Name, p.Runtime)
-	}
-	for _, t := range f.Tasks {
-		add(&s, "task", t.Name, t.Schedule)
+		s.add("program", p.Name, some(p.Runtime)...)
 	}
 	for _, r := range f.Runtimes {
-		add(&s, "runtime", r.Name, r.Version+" "+r.By)
+		s.add("runtime", r.Name, r.Version, r.By)
 	}
-	return sortLines(s.String())
+	for _, t := range f.Tasks {
+		s.add("task", t.Name, some(t.Schedule)...)
+	}
+	return s.sorted()
 }
 
-func add(s *strings.Builder, kind, name, more string) {
-	if s.Len() > 0 {
-		s.WriteByte('\n')
+// some is a list of a word, if there is one.
+func some(word string) []string {
+	if word == "" {
+		return nil
 	}
-	s.WriteString(kind)
-	s.WriteByte(' ')
-	s.WriteString(line1(name))
-	if more != "" {
-		s.WriteByte(' ')
-		s.WriteString(line1(more))
-	}
+	return []string{word}
 }
 
-func sortLines(s string) string {
-	if !strings.Contains(s, "\n") {
-		return s
+// settingLines are lines that mostly come in their order: only where they do not
+// are they taken apart again. Its memory is used for one account after the other.
+type settingLines struct {
+	b      []byte
+	last   int // where the line before begins
+	jumble bool
+}
+
+func (s *settingLines) add(kind, name string, words ...string) {
+	from := 0
+	if len(s.b) > 0 {
+		s.b = append(s.b, '\n')
+		from = len(s.b)
 	}
-	list := strings.Split(s, "\n")
-	if slices.IsSorted(list) {
-		return s
+	s.b = append(append(append(s.b, kind...), ' '), line1(name)...)
+	for _, w := range words {
+		s.b = append(append(s.b, ' '), line1(w)...)
 	}
+	s.jumble = s.jumble || from > 0 && bytes.Compare(s.b[s.last:from-1], s.b[from:]) > 0
+	s.last = from
+}
+
+func (s *settingLines) sorted() string {
+	if !s.jumble {
+		return string(s.b)
+	}
+	list := strings.Split(string(s.b), "\n")
 	slices.Sort(list)
 	return strings.Join(list, "\n")
 }

@@ -16,7 +16,7 @@ func (b *builder) checkReroute(a *account) {
 		return
 	}
 	var seen []string
-	external := 0
+	external, away := 0, ": about "+brief(lasts)+" each way"
 	for _, d := range a.live.Domains {
 		n := b.in.Inventory.DNS.Name(hostName(d.Name))
 		switch managed(n, d.DNS) {
@@ -25,7 +25,7 @@ func (b *builder) checkReroute(a *account) {
 				continue
 			}
 			external++
-			seen = append(seen, d.Name+": about "+brief(lasts)+" each way")
+			seen = append(seen, d.Name+away)
 		case dnsProvider:
 			seen = append(seen, d.Name+": none")
 		}

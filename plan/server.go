@@ -2,7 +2,9 @@ package plan
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/stopover/stopover/schema"
@@ -147,6 +149,7 @@ func (b *builder) who(phase string) string {
 func (b *builder) checkServers() {
 	b.checkSource()
 	b.checkTransit()
+	b.checkAnswers()
 	b.surveyTrial()
 	for _, p := range []*place{b.s, b.t} {
 		for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy} {
@@ -169,7 +172,7 @@ func (b *builder) checkSource() {
 	case b.s.found.Presence == schema.Unreachable:
 		b.report(codeUnreachable, "", b.s.name, "", b.s.name+" does not answer"+because(b.s.found.Error)+"; only what is on "+b.t.name+" already goes on")
 	case !b.s.present:
-		b.report(codeAbsent, "", b.s.name, "", b.s.name+" is not there")
+		b.report(codeAbsent, "", b.s.name, "", b.s.name+" is not there"+reachedAt(b.s.conf))
 	case b.s.found.Known && b.machine0 != b.s.found.Machine:
 		b.report(codeMachine, "", b.s.name, "", b.s.name+" was machine "+b.machine0+" and is "+b.s.found.Machine)
 		b.haltAll(codeMachine, iPrepare)
@@ -185,6 +188,47 @@ func (b *builder) checkSource() {
 	}
 }
 
+// reachedAt is where a server was looked for: a server that is missing is mostly
+// an address that is wrong.
+func reachedAt(conf *schema.Server) string {
+	if conf == nil || conf.Address == "" {
+		return ""
+	}
+	return " (address " + strconv.Quote(conf.Address) + ")"
+}
+
+// checkAnswers reports addresses on which neither server answers, though one
+// of them should: what users see of that is not known here.
+func (b *builder) checkAnswers() {
+	if b.s.present && !b.sealed && !b.reinstalled && !b.past.has(schema.FactReleased) {
+		b.unanswered(b.s, b.serves())
+	}
+	if b.t.present && b.t.conf != nil && !b.past.has(schema.FactReleased) {
+		b.unanswered(b.t, b.t.conf.Serves)
+	}
+}
+
+// answersOn says whether a server answers on an address, however it is written.
+func (p *place) answersOn(a string) bool {
+	return slices.ContainsFunc(p.found.Listening, func(l string) bool { return bare(l) == bare(a) })
+}
+
+// bare is an address without its port, in one spelling.
+func bare(a string) string {
+	if at, err := netip.ParseAddrPort(a); err == nil {
+		return at.Addr().Unmap().String()
+	}
+	return address(a)
+}
+
+func (b *builder) unanswered(p *place, addresses []string) {
+	for _, a := range addresses {
+		if !b.s.answersOn(a) && !b.t.answersOn(a) {
+			b.report(codeUnanswered, "", p.name, a, p.name+" does not answer on "+a)
+		}
+	}
+}
+
 func (b *builder) checkTransit() {
 	switch {
 	case b.past.has(schema.FactReleased):
@@ -192,7 +236,7 @@ func (b *builder) checkTransit() {
 		b.report(codeUnreachable, "", b.t.name, "", b.t.name+" does not answer"+because(b.t.found.Error)+"; nothing moves, and what is there is not known")
 	case !b.t.present && b.past.has(schema.FactHandover) && b.allHome():
 	case !b.t.present && b.past.has(schema.FactHandover):
-		b.report(codeAbsent, "", b.t.name, "", b.t.name+" was handed over and is not there any more")
+		b.report(codeAbsent, "", b.t.name, "", b.t.name+" was handed over and is not there any more"+reachedAt(b.t.conf))
 	case b.t.present:
 		n := 0
 		for _, f := range b.t.found.Accounts {

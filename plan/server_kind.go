@@ -6,6 +6,7 @@ import "github.com/stopover/stopover/schema"
 const (
 	codeUnreachable  = "server-unreachable"
 	codeAbsent       = "server-absent"
+	codeUnanswered   = "address-unanswered"
 	codeReinstalling = "server-reinstalling"
 	codeMachine      = "machine-changed"
 	codeSealed       = "sealed-elsewhere"
@@ -26,7 +27,12 @@ var serverKinds = []FindingKind{
 	{Code: codeAbsent, Title: "a server is not there", Severity: schema.Blocker, Certainty: observed,
 		Doc: "The source is gone, or a transit server that was handed over before. Accounts whose owner it was are nowhere else. " +
 			"Before the hand-over an absent transit server is no finding: it is waited for.",
-		Remedy: "Bring the server back. If it is lost for good, see `stopover declare-lost`."},
+		Remedy: "Correct the `address` in the configuration, or bring the server back. If it is lost for good, see `stopover declare-lost`."},
+	{Code: codeUnanswered, Title: "a server does not answer on an address of its own", Severity: schema.Warning, Certainty: observed, Waivable: true,
+		Doc: "The server is there, and users who ask at the address get no answer from it: another program listens there, " +
+			"or `serves` in the configuration names an address that the server does not have. While the source is reinstalled transit takes " +
+			"the source's addresses over, and that would fail in the middle of the journey.",
+		Remedy: "Correct `serves`, or end what else listens there; a pocket server says what it is in its server.log."},
 	{Code: codeReinstalling, Title: "the source is being reinstalled", Severity: schema.Info, Certainty: inferred,
 		Doc: "The source was sealed and does not answer: that is what a reinstallation looks like from outside. It takes hours. " +
 			"The transit server answers for the accounts meanwhile.",

@@ -57,6 +57,7 @@ func (b *builder) surveyTrial() {
 		return
 	}
 	p := b.place(name)
+	b.tries = p
 	switch {
 	case !p.present:
 		b.report(codeTrialAway, "", name, "", name+" does not answer"+because(p.found.Error)+": databases are not tried, and nothing waits for it")
@@ -74,10 +75,10 @@ func (b *builder) triedDatabase(a *account, d *schema.Database) *schema.TriedDat
 	most := -1
 	for i := range b.past.trials[a.name] {
 		t := &b.past.trials[a.name][i]
-		if t.server != escape(b.trial.name) || t.n <= most {
+		if t.server != escape(b.tries.name) || t.n <= most {
 			continue
 		}
-		if v := b.trial.engine(d.Engine); t.fact.Engine == d.Engine && v != "" && majorOf(d.Engine, t.fact.Version) != majorOf(d.Engine, v) {
+		if v := b.tries.engine(d.Engine); t.fact.Engine == d.Engine && v != "" && majorOf(d.Engine, t.fact.Version) != majorOf(d.Engine, v) {
 			continue
 		}
 		for k := range t.fact.Databases {
@@ -122,9 +123,10 @@ func (b *builder) tried(a *account) bool {
 }
 
 // checkTrial says what the newest tries have shown. A database that failed
-// stops its account from the request on: until then it is tried again.
+// stops its account from the request on: until then it is tried again. That the
+// trial server does not answer now mends no database.
 func (b *builder) checkTrial(a *account) {
-	if b.trial == nil || a.found != sideSource || a.s == nil {
+	if b.tries == nil || a.found != sideSource || a.s == nil {
 		return
 	}
 	failed, waived := 0, 0
@@ -133,17 +135,18 @@ func (b *builder) checkTrial(a *account) {
 		r := b.triedDatabase(a, d)
 		object := d.Engine + "/" + d.Name
 		switch {
+		case r == nil && b.trial == nil:
 		case r == nil:
 			failed++
 		case len(r.Errors) > 0:
 			failed++
-			if !b.reportSeen(codeTrialFailed, a.name, b.trial.name, object, object+" could not be imported on "+b.trial.name+": "+r.Errors[0], r.Errors) {
+			if !b.reportSeen(codeTrialFailed, a.name, b.tries.name, object, object+" could not be imported on "+b.tries.name+": "+r.Errors[0], r.Errors) {
 				waived++
 				continue
 			}
 			a.halt(codeTrialFailed, iRequest)
 		case len(r.Warnings) > 0:
-			b.reportSeen(codeTrialWarned, a.name, b.trial.name, object, object+" was imported on "+b.trial.name+" with "+count(len(r.Warnings), "warning"), r.Warnings)
+			b.reportSeen(codeTrialWarned, a.name, b.tries.name, object, object+" was imported on "+b.tries.name+" with "+count(len(r.Warnings), "warning"), r.Warnings)
 		}
 	}
 	a.trialWaived = failed > 0 && failed == waived

@@ -59,7 +59,7 @@ func hasExpired(mig *schema.Migration, c *schema.Waiver, now time.Time) bool {
 // zoneOf is the time zone of the migration's dates; UTC if it says none, or one
 // that is not known here, which reading the configuration refuses.
 func zoneOf(mig *schema.Migration) *time.Location {
-	if zone, err := time.LoadLocation(mig.Timezone); err == nil {
+	if zone, err := loadZone(mig.Timezone); err == nil {
 		return zone
 	}
 	return time.UTC

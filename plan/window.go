@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // a plan must be the same on a machine without zone files
 
 	"github.com/stopover/stopover/schema"
 )

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	_ "time/tzdata" // machines without time zones run these too
 
 	"pgregory.net/rapid"
 
@@ -257,5 +256,30 @@ func BenchmarkNextOpen(b *testing.B) {
 	from := at(b, "2026-12-07 10:00")
 	for b.Loop() {
 		NextOpen(windows, from, time.Hour)
+	}
+}
+
+// TestLongestOpening: what a window leaves open at most is what its times say,
+// on whatever night the clocks change.
+func TestLongestOpening(t *testing.T) {
+	paris := schema.Window{Name: "change", Dates: []string{"2026-10-25"}, From: "01:00", To: "05:00", Timezone: "Europe/Paris"}
+	spring := paris
+	spring.Dates = []string{"2026-03-29"}
+	later := schema.Window{Name: "later", Dates: []string{"2026-10-25"}, From: "05:00", To: "06:00", Timezone: "Europe/Paris"}
+	nowhere := paris
+	nowhere.Timezone = "Europe/Nowhere"
+	for _, c := range []struct {
+		windows []schema.Window
+		want    time.Duration
+	}{
+		{[]schema.Window{paris}, 4 * time.Hour},
+		{[]schema.Window{spring}, 4 * time.Hour},
+		{[]schema.Window{paris, later}, 5 * time.Hour},
+		{[]schema.Window{nowhere}, 0},
+		{nil, 0},
+	} {
+		if got := longestOpening(c.windows); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.windows, got, c.want)
+		}
 	}
 }

@@ -37,13 +37,13 @@ type Fact struct {
 	// migrations and keeps the facts of each. Empty: it was learned before the
 	// migration had an id, and belongs to whoever reads it.
 	Migration string          `json:"migration,omitempty"`
-	Kind    string          `json:"kind"`
-	Account string          `json:"account,omitempty"`
-	Server  string          `json:"server,omitempty"`
-	Value   json.RawMessage `json:"value,omitempty"`
-	By      string          `json:"by,omitempty"`
-	At      time.Time       `json:"at"`
-	Revoked bool            `json:"revoked,omitempty"`
+	Kind      string          `json:"kind"`
+	Account   string          `json:"account,omitempty"`
+	Server    string          `json:"server,omitempty"`
+	Value     json.RawMessage `json:"value,omitempty"`
+	By        string          `json:"by,omitempty"`
+	At        time.Time       `json:"at"`
+	Revoked   bool            `json:"revoked,omitempty"`
 }
 
 // UnionFacts joins fact sets: by migration and id, a tombstone wins, else the

@@ -158,3 +158,16 @@ func TestHTTPQueryIsNotShown(t *testing.T) {
 		}
 	}
 }
+
+// Another tool's state at the address is left alone, and nobody is told to move
+// it away.
+func TestHTTPSomebodyElsesState(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"version":4,"serial":1,"lineage":"x"}`)
+	}))
+	t.Cleanup(server.Close)
+	_, err := openHTTP(t, server.URL+"/state").Load(context.Background())
+	if err == nil || strings.Contains(err.Error(), "move") || !strings.Contains(err.Error(), "another address") {
+		t.Errorf("%v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -97,6 +98,10 @@ func (e *CorruptError) Error() string {
 	at := e.Path
 	if e.Line > 0 {
 		at = fmt.Sprintf("%s line %d", e.Path, e.Line)
+	}
+	if strings.Contains(e.Path, "://") { // it may be somebody's state: nobody is told to touch it
+		return fmt.Sprintf("journal %s cannot be used: %s; write another address in state \"http\" and run again: "+
+			"facts are on the servers too, so that only timings are lost", at, e.Why)
 	}
 	return fmt.Sprintf("journal %s is damaged: %s; move the file away, for example to %s.damaged, and run again: "+
 		"facts are on the servers too, so that only timings are lost", at, e.Why, e.Path)

@@ -124,3 +124,18 @@ func ruleOf(name string) (string, []string) {
 }
 
 func under(name, prefix string) bool { return name == prefix || strings.HasPrefix(name, prefix+"/") }
+
+// TestZones: the program brings its time zones with it.
+func TestZones(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"cmd/stopover").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	if !slices.Contains(strings.Fields(string(out)), "time/tzdata") {
+		t.Error("no package imports time/tzdata")
+	}
+	out, err = exec.Command("go", "list", "-json=ImportPath,Imports", module+"plan").Output()
+	if err != nil || !strings.Contains(string(out), `"time/tzdata"`) {
+		t.Errorf("plans depend on the machine's zone files: %v", err)
+	}
+}

@@ -397,18 +397,6 @@ func (w *walk) gone(t *testing.T, path string) {
 	}
 }
 
-// output is what the first command that begins so has printed.
-func (w *walk) output(t *testing.T, line string) string {
-	t.Helper()
-	for _, c := range w.said {
-		if strings.HasPrefix(c.line, line) {
-			return c.output
-		}
-	}
-	t.Fatalf("the README has no %s", line)
-	return ""
-}
-
 // transcript compares what was printed with a page of docs, or writes the page.
 // Times, sizes and digests are different each time, and steps that run beside
 // each other end in any order: so what is compared is the words of each command,

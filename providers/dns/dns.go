@@ -6,8 +6,10 @@
 package dns
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,7 +59,8 @@ func Survey(ctx context.Context, cfg schema.Resolver, dir string, names []string
 	s := &surveyor{source: r, provider: folded(cfg.Provider), zones: map[string]*zone{}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
-	for i, name := range names {
+	for _, i := range mixed(names) {
+		name := names[i]
 		g.Go(func() error {
 			out.Names[i] = s.name(ctx, name)
 			out.Names[i].Checked = now().UTC().Truncate(time.Second)
@@ -68,6 +71,21 @@ func Survey(ctx context.Context, cfg schema.Resolver, dir string, names []string
 		return nil, fmt.Errorf("look up names: %w", err)
 	}
 	return out, nil
+}
+
+// mixed is an order in which the names of one owner do not follow each other,
+// the same one for the same names: who lets all of theirs go unanswered is not
+// taken for servers that are away.
+func mixed(names []string) []int {
+	sums := make([]uint64, len(names))
+	order := make([]int, len(names))
+	for i, n := range names {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(n))                           // never fails
+		sums[i], order[i] = h.Sum64()*0x9e3779b97f4a7c15, i // the last bytes of a name are mixed into the first bits
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(sums[a], sums[b]), cmp.Compare(a, b)) })
+	return order
 }
 
 // Fold brings a name into the form in which names are compared: lower case,

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -335,4 +336,72 @@ func FuzzAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Name servers that are away are not waited for name by name: a rollback of ten
+// thousand accounts would begin hours later.
+func TestServersThatAreAway(t *testing.T) {
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	var asked atomic.Int64
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			if _, _, err := silent.ReadFrom(b); err != nil {
+				return
+			}
+			asked.Add(1)
+		}
+	}()
+	names := make([]string, 1000)
+	for i := range names {
+		names[i] = fmt.Sprintf("n%d.example", i)
+	}
+	found, err := Survey(t.Context(), schema.Resolver{Servers: []string{silent.LocalAddr().String()}, Timeout: 20 * time.Millisecond}, "", names, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range found.Names {
+		if n.Error == "" || n.Missing {
+			t.Fatalf("%+v", n)
+		}
+	}
+	if !strings.Contains(found.Names[999].Error, "did not answer the last") {
+		t.Error(found.Names[999].Error)
+	}
+	if n := asked.Load(); n > 200 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+// Somebody whose many names nobody answers for keeps no other name from being
+// asked for.
+func TestSilenceOfOneOwner(t *testing.T) {
+	at := serve(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		if strings.HasSuffix(q.Question[0].Name, ".dead.example.") {
+			return
+		}
+		m := new(dns.Msg)
+		m.SetReply(q)
+		_ = w.WriteMsg(m)
+	})
+	var names []string
+	for i := range 60 {
+		names = append(names, fmt.Sprintf("n%d.dead.example", i))
+	}
+	for i := range 200 {
+		names = append(names, fmt.Sprintf("n%d.live.example", i))
+	}
+	found, err := Survey(t.Context(), schema.Resolver{Servers: []string{at}, Timeout: 100 * time.Millisecond}, "", names, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range found.Names {
+		if strings.HasSuffix(n.Name, ".live.example") && n.Error != "" {
+			t.Errorf("%s: %s", n.Name, n.Error)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -17,7 +18,13 @@ import (
 type servers struct {
 	addresses []string
 	udp, tcp  *dns.Client
+	silent    atomic.Int64 // questions in a row that no server answered
 }
+
+// mostSilent is how many questions in a row may stay without any answer. Then
+// the servers are away, and to wait for each of ten thousand names would keep
+// a rollback from beginning for hours.
+const mostSilent = 2 * atOnce
 
 // defaultTimeout bounds one question to one server.
 const defaultTimeout = 5 * time.Second
@@ -47,6 +54,9 @@ func withPort(address string) string {
 func (s *servers) title() string { return strings.Join(s.addresses, ", ") }
 
 func (s *servers) ask(ctx context.Context, name string, kind uint16) (answer, error) {
+	if n := s.silent.Load(); n >= mostSilent {
+		return answer{}, fmt.Errorf("%s records of %s were not asked for: the name servers %s did not answer the last %d questions", dns.TypeToString[kind], schema.QuoteName(name), s.title(), n)
+	}
 	var last error
 	for range 2 { // a datagram may be lost
 		for _, at := range s.addresses {
@@ -54,11 +64,19 @@ func (s *servers) ask(ctx context.Context, name string, kind uint16) (answer, er
 			if ctx.Err() != nil {
 				return answer{}, ctx.Err()
 			}
+			var away net.Error
+			if err == nil || !errors.As(err, &away) {
+				s.silent.Store(0)
+			}
 			if err == nil {
 				return read(m, name, kind)
 			}
 			last = err
 		}
+	}
+	var away net.Error
+	if errors.As(last, &away) {
+		s.silent.Add(1)
 	}
 	return answer{}, fmt.Errorf("%s records of %s: %w", dns.TypeToString[kind], schema.QuoteName(name), last)
 }

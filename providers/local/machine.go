@@ -166,6 +166,9 @@ func install(dir, id string, d description.Server, arch schema.Architecture) err
 // lacking says what of an architecture the depot does not have, before
 // anything is wiped for it.
 func lacking(depot string, arch schema.Architecture) error {
+	if arch.Name == "" { // nothing could be installed, and the machine would be wiped by then
+		return fmt.Errorf("%w: there is no architecture to install; name one in the migration", providers.ErrRefused)
+	}
 	for _, r := range arch.Runtimes {
 		for _, v := range r.Versions {
 			if depot == "" {

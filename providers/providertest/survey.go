@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/schema"
@@ -60,6 +61,18 @@ func testAbilities(t *testing.T, h Harness) {
 	}
 }
 
+// atRest is a snapshot of a server that has not changed for a second.
+func atRest(w World) string {
+	last, since := w.Snapshot(Source), time.Now()
+	for began := since; time.Since(since) < time.Second && time.Since(began) < patience; {
+		time.Sleep(100 * time.Millisecond)
+		if now := w.Snapshot(Source); now != last {
+			last, since = now, time.Now()
+		}
+	}
+	return last
+}
+
 // testSurvey: a survey finds exactly what was put there, and only reads.
 func testSurvey(t *testing.T, h Harness) {
 	full := Account{Name: "full", Domain: "full.example", Mailboxes: []string{"info", "sales"}, Databases: []string{"main", "other"}, Fill: FillHard}
@@ -99,9 +112,10 @@ func testSurvey(t *testing.T, h Harness) {
 	if !reflect.DeepEqual(names(first), names(second)) || first.Machine != second.Machine {
 		t.Error("a second survey found something else")
 	}
-	// The agent makes its own records when it runs for the first time, so the
-	// second look is at everything only from then on.
-	between := w.Snapshot(Source)
+	// The agent makes its own records when it runs for the first time, and
+	// accounts' programs their logs when they start, so the second look is at
+	// everything only once the server has come to rest.
+	between := atRest(w)
 	if _, err := s.Survey(t.Context(), providers.SurveyOptions{}); err != nil {
 		t.Fatal(err)
 	}

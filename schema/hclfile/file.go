@@ -64,7 +64,7 @@ func readDir(dir string) (map[string][]byte, schema.Diagnostics) {
 	found = found || len(diags) > 0
 	if !found {
 		diags = append(diags, schema.Diagnostic{Severity: "error", Summary: "No configuration",
-			Detail: fmt.Sprintf("The directory %s has no file whose name ends in %s. Write one, or run Stopover in the directory that has it.", shown(dir), suffix)})
+			Detail: fmt.Sprintf("The directory %s has no file whose name ends in %s. `stopover init` writes one to begin with; or run Stopover in the directory that has it, or name that with --chdir.", shown(dir), suffix)})
 	}
 	return files, diags
 }

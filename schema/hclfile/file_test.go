@@ -103,7 +103,7 @@ func TestUnreadable(t *testing.T) {
 		want string
 	}{
 		{"nothing in it", func(_ *testing.T, dir string) string { return dir },
-			"error: No configuration\n  The directory DIR has no file whose name ends in .stopover.hcl. Write one, or run Stopover in the directory that has it.\n"},
+			"error: No configuration\n  The directory DIR has no file whose name ends in .stopover.hcl. `stopover init` writes one to begin with; or run Stopover in the directory that has it, or name that with --chdir.\n"},
 		{"no directory", func(_ *testing.T, dir string) string { return filepath.Join(dir, "x") },
 			"error: Unreadable configuration directory\n  The directory DIR/x cannot be read: it does not exist. Name the directory that holds the .stopover.hcl files.\n"},
 		{"a file as directory", func(t *testing.T, dir string) string {

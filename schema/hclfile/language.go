@@ -325,7 +325,7 @@ func processBlock() *Block {
 	return &Block{
 		Name:  "process",
 		Label: "name",
-		Doc:   "The versioned rules of the journey: who acts, what is free, until when one can go back. Print a built-in one to start from.",
+		Doc:   "The versioned rules of the journey: who acts, what is free, until when one can go back. `stopover init --print-process NAME` prints a built-in one to start from.",
 		Attrs: []Attr{
 			{Name: "title", Type: TypeString, Required: true, Example: `title = "Our own rules"`, Doc: "What people read."},
 			{Name: "source", Type: TypeString, Required: true, Example: `source = "contract of 2026"`, Doc: "Where the rules come from."},

@@ -71,7 +71,7 @@ func (d *decoder) processName(n *node, cfg *schema.Config) string {
 	if !ok {
 		names := append(process.Names(), own...)
 		slices.Sort(names)
-		d.wrong(n.at("process"), n, "Unknown process", "There is no process %q. %s", name, known(name, names, "There are "+quoted(names, "and")+"."))
+		d.wrong(n.at("process"), n, "Unknown process", "There is no process %q. There are %s.", name, quoted(names, "and"))
 		return name
 	}
 	p, diags := ParseProcess(name+".hcl", src)

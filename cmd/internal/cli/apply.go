@@ -58,7 +58,7 @@ func (f *applyFlags) check() error {
 func (p *program) apply() *cobra.Command {
 	var flags applyFlags
 	c := &cobra.Command{
-		Use: "apply [PLAN]", Short: "Do the steps that are left, or those of a saved plan", Args: cobra.MaximumNArgs(1),
+		Use: "apply [PLAN]", Short: "Do the steps that are left, or those of a saved plan", Args: atMost("PLAN"),
 		Long: `Do the steps that are left, until everything is done or only gates and closed
 windows are left. Then it exits with 3 and says who must do what, and when which
 window opens; with --wait it stays, looks again every few minutes at most, and goes
@@ -104,6 +104,9 @@ func (p *program) applyFresh(ctx context.Context, flags applyFlags, request setu
 		return err
 	}
 	defer project.Close()
+	if err := confirmedSource(flags.goal.confirmed, project.Config.Migration); err != nil {
+		return err
+	}
 	v := p.view()
 	asked := false
 	return p.waiting(ctx, flags, v, project, request, nil, func(ctx context.Context, failed map[string]bool) ([]plan.ID, error) {
@@ -154,9 +157,12 @@ func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *vi
 		computed.Plan = apply.LeaveOut(computed.Plan, failed)
 		ready := apply.Ready(computed.Plan, request.Now)
 		if !*asked {
+			if err := flags.goal.chosen(computed); err != nil {
+				return nil, err
+			}
 			v.Planned(computed.Plan, computed.Notes)
 		}
-		if err := forbidden(computed.Plan); err != nil {
+		if err := apply.Permit(computed.Plan); err != nil {
 			return nil, err
 		}
 		if !*asked {
@@ -181,20 +187,6 @@ func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *vi
 			return nil, err
 		}
 	}
-}
-
-// forbidden refuses a plan that policies of the configuration forbid to apply. A
-// policy that what was done made fail stops the rest.
-func forbidden(p *plan.Plan) error {
-	list := p.Refusals()
-	if len(list) == 0 {
-		return nil
-	}
-	e := &apply.RefusedError{Reason: "policies of the configuration forbid to apply this plan; nothing more is done"}
-	for _, f := range list {
-		e.Details = append(e.Details, f.Code+": "+f.Summary)
-	}
-	return e
 }
 
 // fingerprint names a set of steps, to see that a round has changed nothing.
@@ -240,6 +232,9 @@ func (p *program) run(ctx context.Context, project *setup.Project, lock state.Lo
 }
 
 func (p *program) applySaved(ctx context.Context, path string, flags applyFlags, request setup.Request) error {
+	if err := flags.goal.refuseWithSaved(); err != nil {
+		return err
+	}
 	saved, err := loadPlan(path)
 	if err != nil {
 		return err
@@ -249,6 +244,9 @@ func (p *program) applySaved(ctx context.Context, path string, flags applyFlags,
 		return err
 	}
 	defer project.Close()
+	if err := confirmedSource(flags.goal.confirmed, project.Config.Migration); err != nil {
+		return err
+	}
 	v := p.view()
 	if saved.Blocked() {
 		v.Planned(saved, nil)
@@ -274,9 +272,12 @@ func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v 
 		return nil, err
 	}
 	if err := apply.Check(saved, fresh.Plan); err != nil {
+		if name := view.ConfirmedWipe(saved); name != "" && flags.goal.confirmed == "" {
+			return nil, &apply.RefusedError{Reason: "the saved plan was made with --confirm-reinstall " + name + ", and a file confirms nothing: say it again, with apply"}
+		}
 		return nil, err
 	}
-	if err := forbidden(fresh.Plan); err != nil { // of its dates: those of the day on which it is applied count
+	if err := apply.Permit(fresh.Plan); err != nil { // of its dates: those of the day on which it is applied count
 		return nil, err
 	}
 	// What the saved plan only projected does not run from its file.

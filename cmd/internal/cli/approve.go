@@ -18,7 +18,8 @@ func (p *program) approve() *cobra.Command {
 	c := &cobra.Command{
 		Use: "approve GATE", Short: "Close a gate, or take an approval away", Args: exactly("GATE"),
 		Long: `Close a gate that waits for somebody's word, such as 'verify.accept[shop]'.
-GATE may be a glob: 'verify.accept[*]' accepts every account that can be accepted.
+GATE may be a glob: 'verify.accept[*]' accepts every account that can be accepted
+and that answers as before. One that answers differently has to be named.
 
 An approval names the evidence that was looked at ("stopover status" prints it),
 so it never holds for a newer copy. Before there is evidence it is refused.`,
@@ -48,9 +49,9 @@ so it never holds for a newer copy. Before there is evidence it is refused.`,
 				}
 				return err
 			}
-			gates, err := a.Approve(c.Context(), computed.Plan, apply.Approval{Gate: args[0], By: by, Evidence: evidence, At: when, Note: note})
+			out, err := a.ApproveAll(c.Context(), computed.Plan, apply.Approval{Gate: args[0], By: by, Evidence: evidence, At: when, Note: note})
 			if err == nil {
-				p.view().Approved(gates)
+				p.view().Approved(out)
 			}
 			return err
 		},

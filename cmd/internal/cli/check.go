@@ -16,7 +16,7 @@ import (
 func (p *program) check() *cobra.Command {
 	var accounts []string
 	c := &cobra.Command{
-		Use: "check", Short: "Look for what stands in the way, without planning anything", Args: cobra.NoArgs,
+		Use: "check", Short: "Look for what stands in the way, without planning anything", Args: atMost(),
 		Long: `Look at the servers, at the DNS if the configuration says where to ask, and at
 the configuration's own checks and policies, and show what was found. It changes
 nothing.

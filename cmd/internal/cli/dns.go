@@ -13,7 +13,7 @@ func (p *program) dns() *cobra.Command {
 	var accounts []string
 	var table string
 	c := &cobra.Command{
-		Use: "dns", Short: "Say what has to be done with DNS records, by whom and until when", Args: cobra.NoArgs,
+		Use: "dns", Short: "Say what has to be done with DNS records, by whom and until when", Args: atMost(),
 		Long: `Show, for every name that the accounts have, what has to be done with its DNS
 records: by whom, before or after which phase, and until when, with the time that
 resolvers keep the old answer taken off. The rules are those of the process.

@@ -32,23 +32,36 @@ type initFlags struct {
 	options  []string
 	accounts string
 	timezone string
+	print    string
 }
 
 func (p *program) init() *cobra.Command {
 	var f initFlags
 	c := &cobra.Command{
-		Use: "init [DIR]", Short: "Write a configuration to begin with", Args: cobra.MaximumNArgs(1),
+		Use: "init [DIR]", Short: "Write a configuration to begin with", Args: atMost("DIR"),
 		Long: `Write ` + starter.FileName + `, a commented configuration to begin with, in DIR or the
 directory of the configuration. What is there already is never overwritten.
 
 With --from, the source server is looked at, without changing anything there,
 and what it holds is written down: its accounts with their sizes, a probe for
-each site, the runtimes and databases it offers, and what no account owns.`,
-		Example: "  stopover init\n  stopover init --from local --address client --process private-cloud-2025",
+each site, the runtimes and databases it offers, and what no account owns.
+
+With --print-process, a built-in process is printed and nothing is written: save
+it as a *.stopover.hcl file beside the configuration, give it another name, change
+what is not so, and name it in the migration.`,
+		Example: "  stopover init\n  stopover init --from local --address client --process private-cloud-2025\n  stopover init --print-process self-managed > ours.stopover.hcl",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := p.dir
 			if len(args) == 1 {
 				dir = args[0]
+			}
+			if f.print != "" {
+				source, ok := process.Builtin(f.print)
+				if !ok {
+					return fmt.Errorf("--print-process: there is no process %q; the built-in ones are %s", f.print, strings.Join(process.Names(), ", "))
+				}
+				p.view().Text(source)
+				return nil
 			}
 			return p.writeStarter(c.Context(), dir, f)
 		},
@@ -59,7 +72,9 @@ each site, the runtimes and databases it offers, and what no account owns.`,
 	c.Flags().StringArrayVar(&f.options, "option", nil, "with --from: an option of the provider, as NAME=VALUE (repeatable)")
 	c.Flags().StringVar(&f.accounts, "accounts", string(starter.Auto), "with --from: write accounts as one pattern or each (pattern, each, auto)")
 	c.Flags().StringVar(&f.timezone, "timezone", "UTC", "time zone of windows and dates, as Europe/Paris")
+	c.Flags().StringVar(&f.print, "print-process", "", "print a built-in process, to start your own from")
 	p.completeFlag(c, "process", words(process.Names()...))
+	p.completeFlag(c, "print-process", words(process.Names()...))
 	p.completeFlag(c, "from", words(providerNames()...))
 	p.completeFlag(c, "accounts", words(string(starter.Pattern), string(starter.Each), string(starter.Auto)))
 	return c

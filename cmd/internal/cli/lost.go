@@ -39,7 +39,9 @@ that its accounts live elsewhere.`,
 				return err
 			}
 			opened, forgot, err := lost(c.Context(), project, inv, args[0])
-			p.view().Lost(args[0], opened, forgot)
+			if err == nil || len(opened)+len(forgot) > 0 { // what was done before it failed is said too
+				p.view().Lost(args[0], opened, forgot)
+			}
 			return err
 		},
 	}

@@ -31,7 +31,7 @@ type noticeFlags struct {
 func (p *program) notices() *cobra.Command {
 	var f noticeFlags
 	c := &cobra.Command{
-		Use: "notices", Short: "Write to the owners of accounts what happens when", Args: cobra.NoArgs,
+		Use: "notices", Short: "Write to the owners of accounts what happens when", Args: atMost(),
 		Long: `For every account that still moves, write a text for its owner: when it moves, how
 long it will not answer, what to do with DNS records, and what changes: the
 server's SSH key, the address that connections come from, runtimes that are

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,7 +22,7 @@ func (p *program) plan() *cobra.Command {
 	var out string
 	var detailed bool
 	c := &cobra.Command{
-		Use: "plan", Short: "Show the steps that are left", Args: cobra.NoArgs,
+		Use: "plan", Short: "Show the steps that are left", Args: atMost(),
 		Long: "Read what is on the servers now and show the steps that are left, with the downtime they will cost and who must do what. It changes nothing.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			request, err := goal.request()
@@ -33,8 +34,14 @@ func (p *program) plan() *cobra.Command {
 				return err
 			}
 			defer project.Close()
+			if err := confirmedSource(goal.confirmed, project.Config.Migration); err != nil {
+				return err
+			}
 			computed, err := project.Compute(c.Context(), request)
 			if err != nil {
+				return err
+			}
+			if err := goal.chosen(computed); err != nil {
 				return err
 			}
 			if out != "" {
@@ -72,22 +79,32 @@ func savePlan(path string, p *plan.Plan) error {
 		return err
 	}
 	if err := renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
-		return fmt.Errorf("save the plan in %s: %w", path, err)
+		return fmt.Errorf("save the plan in %s: %w", path, because(err))
 	}
 	return nil
+}
+
+// because is why a file could not be opened, without the name of the file again
+// or that of a temporary one.
+func because(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 func loadPlan(path string) (*plan.Plan, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
+		return nil, fmt.Errorf("read plan %s: %w", path, because(err))
 	}
 	if info.Size() > maxPlan || !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read plan %s: it is not a plan file", path)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
+		return nil, fmt.Errorf("read plan %s: %w", path, because(err))
 	}
 	saved, err := plan.Decode(b)
 	if err != nil {

@@ -11,7 +11,7 @@ func (p *program) pocketServer() *cobra.Command {
 	var dir string
 	var stop bool
 	c := &cobra.Command{
-		Use: "pocket-server", Short: "Run, or stop, the process of a pocket server", Args: cobra.NoArgs, Hidden: true,
+		Use: "pocket-server", Short: "Run, or stop, the process of a pocket server", Args: atMost(), Hidden: true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if stop {
 				return local.Stop(c.Context(), dir)

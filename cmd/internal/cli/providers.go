@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +13,7 @@ import (
 
 func (p *program) providers() *cobra.Command {
 	return &cobra.Command{
-		Use: "providers [NAME]", Short: "List the kinds of servers and their options", Args: cobra.MaximumNArgs(1),
+		Use: "providers [NAME]", Short: "List the kinds of servers and their options", Args: atMost("NAME"),
 		Long: `List the kinds of servers that this program can speak to, with the options that
 a server of the kind may have in the configuration.`,
 		ValidArgsFunction: firstArgument(providerNames),
@@ -39,5 +40,5 @@ func providerNames() []string {
 }
 
 func noProvider(name string) error {
-	return fmt.Errorf("there is no provider %q; this version has %q", name, providerNames())
+	return fmt.Errorf("there is no provider %q; this version has %s", name, strings.Join(providerNames(), ", "))
 }

@@ -19,7 +19,7 @@ func (p *program) report() *cobra.Command {
 	var f formatFlags
 	var promised string
 	c := &cobra.Command{
-		Use: "report", Short: "Tell the journey: what was done when, what it cost in downtime, what is left", Args: cobra.NoArgs,
+		Use: "report", Short: "Tell the journey: what was done when, what it cost in downtime, what is left", Args: atMost(),
 		Long: `Tell the journey so far, or the finished one: where every account is, when each
 moved and how long it was down, beside what had been predicted; who approved
 what, what was waived, what became of what did not move, and what is left.

@@ -16,7 +16,7 @@ func (p *program) rollback() *cobra.Command {
 	var flags applyFlags
 	var dry bool
 	c := &cobra.Command{
-		Use: "rollback ACCOUNT...", Short: "Move accounts back to the source server", Args: cobra.MinimumNArgs(1),
+		Use: "rollback ACCOUNT...", Short: "Move accounts back to the source server", Args: some("ACCOUNT"),
 		Long: `Move accounts that are on the transit server back to the source, with
 everything that was written since. The process says until when that is possible.
 A later apply moves them again.`,
@@ -50,6 +50,9 @@ A later apply moves them again.`,
 					return &apply.RefusedError{Reason: "the rollback is refused; the findings above say why"}
 				}
 				return nil
+			}
+			if err := apply.Permit(computed.Plan); err != nil {
+				return err
 			}
 			if err := p.ask(flags, computed.Plan); err != nil {
 				return err

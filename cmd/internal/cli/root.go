@@ -52,6 +52,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 		ease()
 		<-signals
 		stop()
+		signal.Stop(signals) // a third one ends the process as it ends any other: that is safe at every moment
 	}()
 	p := &program{in: in, out: out, err: errOut, graceful: soft}
 	root := p.root()
@@ -146,6 +147,9 @@ func (p *program) root() *cobra.Command {
 		PersistentPreRunE: func(*cobra.Command, []string) error { return p.openInto() },
 	}
 	root.SetVersionTemplate("stopover {{.Version}}\n")
+	root.Args, root.SuggestionsMinimumDistance = p.unknownCommand, 2
+	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	root.SetFlagErrorFunc(flagError)
 	f := root.PersistentFlags()
 	f.StringVarP(&p.dir, "chdir", "C", ".", "directory of the *.stopover.hcl files")
 	f.BoolVar(&p.json, "json", false, "print JSON for programs")
@@ -166,15 +170,4 @@ func (p *program) open(ctx context.Context) (*setup.Project, error) {
 		p.view().Diagnostics(diags)
 	}
 	return project, err
-}
-
-// exactly is cobra's check of the number of arguments with a sentence that
-// says what they are.
-func exactly(what ...string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != len(what) {
-			return fmt.Errorf("%s takes %d argument(s): %v; it got %d", c.CommandPath(), len(what), what, len(args))
-		}
-		return nil
-	}
 }

@@ -16,7 +16,7 @@ import (
 func (p *program) statusCommand() *cobra.Command {
 	var accounts []string
 	c := &cobra.Command{
-		Use: "status", Short: "Show where every account is and what is waited for", Args: cobra.NoArgs,
+		Use: "status", Short: "Show where every account is and what is waited for", Args: atMost(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			project, err := p.open(c.Context())
 			if err != nil {

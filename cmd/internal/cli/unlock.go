@@ -11,7 +11,7 @@ import (
 
 func (p *program) unlock() *cobra.Command {
 	return &cobra.Command{
-		Use: "unlock", Short: "Remove the lock of a run that died", Args: cobra.NoArgs,
+		Use: "unlock", Short: "Remove the lock of a run that died", Args: atMost(),
 		Long: `Remove the lock that a run left behind on the state when it died. It says whose it
 was. While its holder lives it is refused, and there is no way to force it: stop
 that run, or wait for it. Whether a holder on another machine lives can take a

@@ -8,7 +8,7 @@ import (
 
 func (p *program) validate() *cobra.Command {
 	return &cobra.Command{
-		Use: "validate", Short: "Check the configuration without asking any server", Args: cobra.NoArgs,
+		Use: "validate", Short: "Check the configuration without asking any server", Args: atMost(),
 		RunE: func(*cobra.Command, []string) error {
 			_, diags := setup.Parse(p.dir, p.vars...)
 			p.view().Validated(diags)
@@ -22,7 +22,7 @@ func (p *program) validate() *cobra.Command {
 
 func (p *program) version() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: atMost(),
 		RunE: func(*cobra.Command, []string) error {
 			p.view().Version(setup.Version)
 			return nil

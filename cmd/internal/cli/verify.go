@@ -157,7 +157,9 @@ func (v *verification) probe(ctx context.Context, goal plan.Goal) ([]report.Prob
 	result, err := r.Run(ctx, computed.Plan)
 	var failed *apply.FailedError
 	var waiting *apply.WaitingError
-	if err != nil && !errors.As(err, &failed) && !errors.As(err, &waiting) {
+	var refused *apply.RefusedError
+	// What blocks a move keeps nobody from asking whether the account answers.
+	if err != nil && !errors.As(err, &failed) && !errors.As(err, &waiting) && !(errors.As(err, &refused) && refused.Blocked) {
 		return nil, err
 	}
 	now := time.Now().UTC()

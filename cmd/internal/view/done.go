@@ -1,6 +1,9 @@
 package view
 
 import (
+	"slices"
+
+	"github.com/stopover/stopover/apply"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
@@ -26,12 +29,26 @@ func (v *View) Concluded(p *plan.Plan) {
 		return
 	}
 	v.gap()
-	v.findings(all)
+	v.findings(v.news(all))
 	if x.word == wordNothing {
 		v.verdict(x)
 		return
 	}
-	v.gates(p, false)
+	if v.acted || v.planned == nil { // else they are right above
+		v.gates(p, false)
+	}
+}
+
+// news are findings that are worth reading after a run: what stops, and what
+// the plan at its begin did not say.
+func (v *View) news(all []schema.Finding) []schema.Finding {
+	type place struct{ code, severity, account, server, object string }
+	at := func(f schema.Finding) place { return place{f.Code, f.Severity, f.Account, f.Server, f.Object} }
+	said := map[place]bool{}
+	for _, f := range v.planned {
+		said[at(f)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(f schema.Finding) bool { return said[at(f)] && !(f.Blocks() && v.acted) })
 }
 
 // ApprovedDocument is what approve gives to programs.
@@ -39,15 +56,22 @@ type ApprovedDocument struct {
 	FormatVersion string            `json:"format_version"`
 	Approved      []plan.Gate       `json:"approved,omitempty"`
 	Revoked       []schema.Approval `json:"revoked,omitempty"`
+	Left          []apply.LeftOut   `json:"left,omitempty"` // that match too, and were left as they are
 }
 
-// Approved names the gates that were closed.
-func (v *View) Approved(gates []plan.Gate) {
-	if v.give(ApprovedDocument{FormatVersion: FormatVersion, Approved: gates}) {
+// Approved names the gates that were closed, and why others that match were not.
+func (v *View) Approved(out apply.Outcome) {
+	if v.give(ApprovedDocument{FormatVersion: FormatVersion, Approved: out.Approved, Left: out.Left}) {
 		return
 	}
-	for _, g := range gates {
+	for _, g := range out.Approved {
 		v.item("", "approved", v.style.green, clean(string(g.ID)), nil)
+	}
+	for _, l := range out.Left {
+		v.item("", "left", v.style.yellow, clean(l.Why), nil)
+	}
+	if len(out.Approved) > 0 {
+		v.item("", "", nil, "Run stopover apply to go on.", nil)
 	}
 }
 

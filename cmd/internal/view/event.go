@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ func (v *View) Event(e apply.Event) {
 	if v.json {
 		return
 	}
+	v.acted = true
 	v.progress.count(&e)
 	if v.terminal {
 		v.progress.draw(v, &e)
@@ -53,9 +55,23 @@ func (v *View) eventText(e *apply.Event) {
 
 func errText(e *apply.Event) string {
 	if e.Err != nil {
-		return clean(e.Err.Error())
+		return onceLine(e.Err.Error())
 	}
-	return clean(e.Text)
+	return onceLine(e.Text)
+}
+
+// onceLine is an error on one line: of errors that were joined each is said
+// once, and what another one ends with is not said again.
+func onceLine(text string) string {
+	var out []string
+	for _, l := range strings.Split(text, "\n") {
+		l = strings.TrimSpace(l)
+		if l == "" || slices.ContainsFunc(out, func(o string) bool { return strings.HasSuffix(o, l) }) {
+			continue
+		}
+		out = append(out, l)
+	}
+	return clean(strings.Join(out, "; "))
 }
 
 // factColumns is the room at the right of what was done for what it cost.

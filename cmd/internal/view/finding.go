@@ -13,6 +13,35 @@ func allFindings(p *plan.Plan) []schema.Finding {
 	return slices.Concat(p.Findings, p.Dates.Findings)
 }
 
+// unfolded are the findings of a plan that its list of deadlines does not say
+// already: it has the same day, by how much it is missed and why.
+func unfolded(p *plan.Plan) []schema.Finding {
+	out := slices.Clone(p.Findings)
+	for i := range p.Dates.Findings {
+		if f := &p.Dates.Findings[i]; !slices.ContainsFunc(p.Dates.Deadlines, func(d plan.Deadline) bool { return says(&d, f) }) {
+			out = append(out, *f)
+		}
+	}
+	return out
+}
+
+// says says whether the line of a deadline has all that a finding has. What was
+// let pass, and by whom, it has not.
+func says(d *plan.Deadline, f *schema.Finding) bool {
+	return f.Object == d.What && f.Account == "" && f.Waived == nil && !f.Blocks() && (d.Missed || d.Ends.IsZero())
+}
+
+// mends is what to do about a deadline, of the finding that is folded into it,
+// and its code, which waivers name.
+func mends(p *plan.Plan, d *plan.Deadline) string {
+	for i := range p.Dates.Findings {
+		if f := &p.Dates.Findings[i]; says(d, f) {
+			return strings.TrimSpace(clean(f.Remedy) + " [" + clean(f.Code) + "]")
+		}
+	}
+	return ""
+}
+
 // blocking counts the findings that stop something.
 func blocking(list []schema.Finding) int {
 	n := 0

@@ -174,7 +174,7 @@ func TestJSON(t *testing.T) {
 		"event":     show(o, func(v *View) { v.Event(apply.Event{What: apply.Failed, Account: nasty, Err: errors.New(nasty)}) }),
 		"error":     show(o, func(v *View) { v.Error(&apply.RefusedError{Reason: "no", Details: []string{nasty}}) }),
 		"concluded": show(o, func(v *View) { v.Concluded(seed(2)) }),
-		"approved":  show(o, func(v *View) { v.Approved(seed(2).Gates) }),
+		"approved":  show(o, func(v *View) { v.Approved(apply.Outcome{Approved: seed(2).Gates}) }),
 	} {
 		d := json.NewDecoder(strings.NewReader(out))
 		for n := 0; ; n++ {

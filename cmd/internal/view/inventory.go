@@ -92,10 +92,10 @@ func recordOf(a *schema.FoundAccount) string {
 func contents(a *schema.FoundAccount) string {
 	var out []string
 	if a.Files.Entries > 0 {
-		out = append(out, fmt.Sprintf("%s files %s", number(a.Files.Entries), size(a.Files.Bytes)))
+		out = append(out, plural(int(a.Files.Entries), "file")+" "+size(a.Files.Bytes))
 	}
 	if a.Mail.Messages > 0 {
-		out = append(out, fmt.Sprintf("%s messages %s", number(a.Mail.Messages), size(a.Mail.Bytes)))
+		out = append(out, plural(int(a.Mail.Messages), "message")+" "+size(a.Mail.Bytes))
 	}
 	if len(a.Databases) > 0 {
 		out = append(out, fmt.Sprintf("%s %s", plural(len(a.Databases), "database"), size(a.DatabaseBytes())))

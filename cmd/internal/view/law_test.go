@@ -108,7 +108,7 @@ func TestEightyColumns(t *testing.T) {
 			}
 			v.Result(apply.Result{Accounts: []apply.AccountResult{{Account: text, State: apply.AccountFailed, Why: text, Cutovers: []apply.Cutover{{To: text, Downtime: time.Hour}}}}}, nil)
 			v.Concluded(p)
-			v.Approved(p.Gates)
+			v.Approved(apply.Outcome{Approved: p.Gates})
 			v.Revoked([]schema.Approval{{Gate: text}})
 			v.Lost(text, []string{text}, []string{text})
 			d := apply.Diagnosis{Account: text, Sides: []apply.Side{{Server: text, Presence: text, Error: text}}, Wrong: []string{text},

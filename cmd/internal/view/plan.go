@@ -26,6 +26,7 @@ func (v *View) Planned(p *plan.Plan, notes []string) {
 	v.planMessages(p, notes)
 	if !v.json {
 		v.planText(p, notes, "")
+		v.planned, v.acted = allFindings(p), false
 	}
 }
 
@@ -52,14 +53,15 @@ func (v *View) planText(p *plan.Plan, notes []string, saved string) {
 	}
 	v.verdict(x)
 	v.gap()
-	v.findings(all)
+	v.findings(unfolded(p))
 	v.moves(x.moves)
 	if len(p.Steps) > 0 {
 		v.heading("Phase by phase:")
-		all := rows(p)
+		all, reach := rows(p), reachOf(p)
 		for _, ph := range p.Phases {
-			v.phase(ph, all[ph.Name], p.Goal.Until != "")
+			v.phase(ph, all[ph.Name], reach.left(p, ph))
 		}
+		v.legend(p)
 	}
 	if v.verbose {
 		v.steps(p)
@@ -99,7 +101,7 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	stops, open := blocking(all), len(p.Waiting())
 	switch {
 	case len(p.Steps) == 0 && open == 0 && stops == 0:
-		x.word, x.sentence = wordNothing, nothingLeft(p, all)
+		x.word, x.sentence = wordNothing, nothing(p, all)
 		return x
 	case len(p.Refusals()) > 0:
 		x.word, x.sentence = wordBlocked, "Nothing is done as long as a policy of the configuration forbids it."
@@ -114,32 +116,66 @@ func judge(p *plan.Plan, all []schema.Finding) verdict {
 	default:
 		x.word, x.sentence = wordNow, what(p, x.moves)+"."
 	}
-	x.outlook = outlook(p)
+	x.outlook = outlook(p, all)
 	return x
 }
 
-// nothingLeft says what is done: that all is, or what the goal asked for; and
-// what is put off.
-func nothingLeft(p *plan.Plan, all []schema.Finding) string {
-	g := p.Goal
+// what says how many accounts a plan is about.
+func what(p *plan.Plan, moves []*move) string {
+	m := p.Config.Migration
+	n := len(moves)
+	if n == 0 {
+		n = acted(p)
+	}
+	s := plural(n, "account")
+	if len(p.Goal.Rollback) > 0 {
+		s += " back to " + named(m.Source)
+	}
+	return s + ", migration " + named(p.Migration) + " by process " + named(m.Process)
+}
+
+// acted counts the accounts that a plan has steps for, or all if it has none.
+func acted(p *plan.Plan) int {
+	seen := map[string]bool{}
+	for i := range p.Steps {
+		if a := p.Steps[i].Account; a != "" {
+			seen[a] = true
+		}
+	}
+	if len(seen) == 0 {
+		return len(p.Accounts)
+	}
+	return len(seen)
+}
+
+// nothing says why there is nothing to do: at the end of the journey, or before
+// it, because what was asked for is done or has to wait for accounts that were
+// left out.
+func nothing(p *plan.Plan, all []schema.Finding) string {
+	r := reachOf(p)
 	switch {
 	case slices.ContainsFunc(all, func(f schema.Finding) bool { return f.Code == "downtime-postponed" }):
 		return "What is left waits until a cutover is predicted to fit its budget."
-	case len(g.Accounts) > 0 && slices.ContainsFunc(p.Accounts, func(a plan.AccountPlan) bool { return held(g, a) }):
-		return "These accounts go no further before the others are as far as they are. Leave out --account to go on."
-	case g.Until != "":
-		return "What was asked for, until " + clean(g.Until) + ", is done."
-	case len(g.Accounts) > 0:
-		return "These accounts are where they belong."
+	case r.whole:
+		return "Every account is where it belongs."
+	case r.asked && slices.ContainsFunc(p.Accounts, func(a plan.AccountPlan) bool { return held(p.Goal, a) }):
+		return "The accounts that were asked for go no further before the others are as far as they are. Plan without --account."
+	case r.asked:
+		if u := p.Goal.Until; u != "" {
+			return "What was asked for, until " + clean(u) + ", is done."
+		}
+		return "What was asked for is done; the journey is not over."
+	case len(p.Goal.Accounts) > 0:
+		return "The accounts that were asked for are as far as they can be: " + r.why(p, all) + ". Plan without --account."
 	}
-	return "Every account is where it belongs."
+	return "The journey is not over: " + r.why(p, all) + "."
 }
 
 // held says whether an account that was asked for has not come as far as that:
-// a barrier of the process waits for accounts that were not asked for.
+// a barrier of the process waits for accounts that were left out.
 func held(g plan.Goal, a plan.AccountPlan) bool {
 	esc, err := schema.EscapeName(a.Name)
-	if err != nil || !schema.MatchAny(g.Accounts, esc) {
+	if err != nil || len(g.Accounts) == 0 || !schema.MatchAny(g.Accounts, esc) {
 		return false
 	}
 	switch a.Stage {
@@ -149,20 +185,6 @@ func held(g plan.Goal, a plan.AccountPlan) bool {
 		return g.Until != schema.PhasePrepare && g.Until != schema.PhaseRequest && g.Until != schema.PhaseInstall
 	}
 	return false
-}
-
-// what says how many accounts a plan is about.
-func what(p *plan.Plan, moves []*move) string {
-	m := p.Config.Migration
-	n := len(moves)
-	if n == 0 {
-		n = len(p.Accounts)
-	}
-	s := plural(n, "account")
-	if len(p.Goal.Rollback) > 0 {
-		s += " back to " + named(m.Source)
-	}
-	return s + ", migration " + named(p.Migration) + " by process " + named(m.Process)
 }
 
 // stopped says how much of a plan its blockers stop.
@@ -184,8 +206,11 @@ func stopped(p *plan.Plan, blockers int) string {
 }
 
 // outlook says when a plan ends, how long accounts are down, and what it costs.
-func outlook(p *plan.Plan) []string {
+func outlook(p *plan.Plan, all []schema.Finding) []string {
 	var out []string
+	if s := reachOf(p).short(p, all); s != "" {
+		out = append(out, s)
+	}
 	d, c := &p.Dates, clockOf(p.Config)
 	switch {
 	case !d.Ends.IsZero():
@@ -235,7 +260,11 @@ func downtimes(p *plan.Plan) string {
 	if p.Downtime.Of != "" {
 		s += " (" + named(p.Downtime.Of) + ")"
 	}
-	return s + ", " + took(p.Downtime.Total) + " in all"
+	s += ", " + took(p.Downtime.Total) + " in all"
+	if d := rerouted(p); d != "" {
+		s += "; besides, up to " + d + " for all of them each time the addresses change hands"
+	}
+	return s
 }
 
 func (v *View) verdict(x verdict) {
@@ -282,7 +311,11 @@ func (v *View) last(p *plan.Plan, x verdict, saved string) {
 		return
 	}
 	v.item("", "", nil, "Saved the plan to "+whole(saved)+". To do exactly this, run:", nil)
-	v.command("    ", "stopover apply ", saved)
+	start := "stopover apply "
+	if name := ConfirmedWipe(p); name != "" {
+		start += "--confirm-reinstall " + shellWord(name) + " "
+	}
+	v.command("    ", start, saved)
 }
 
 // row is one line of a phase: the same op on several accounts is one row.
@@ -296,7 +329,7 @@ type row struct {
 	longest  plan.Estimate
 }
 
-func (v *View) phase(ph plan.PhaseState, list []*row, cut bool) {
+func (v *View) phase(ph plan.PhaseState, list []*row, left string) {
 	switch ph.State {
 	case plan.PhaseAbsent:
 		return
@@ -310,17 +343,23 @@ func (v *View) phase(ph plan.PhaseState, list []*row, cut bool) {
 		if ph.State == plan.PhaseCurrent {
 			mark = v.style.blue("▶")
 		}
-		left := plural(ph.Left, "step") + " left"
-		switch {
-		case ph.Left == 0 && cut && ph.State == plan.PhaseAhead:
-			left = "not asked for"
-		case ph.Left == 0:
-			left = "nothing to do"
-		}
 		v.line("  %s %s %s", mark, v.style.bold(padded(ph.Name, 10)), v.style.faint(left))
 	}
 	for _, r := range list {
 		v.row(r)
+	}
+}
+
+// legend says what the marks before steps mean, where both occur.
+func (v *View) legend(p *plan.Plan) {
+	run, wait := false, false
+	for i := range p.Steps {
+		if s := &p.Steps[i]; !s.Undo {
+			run, wait = run || !s.Projected, wait || s.Projected
+		}
+	}
+	if run && wait {
+		v.item("  ", "", nil, "+ can be done now   · only after somebody has acted", v.style.faint)
 	}
 }
 

@@ -54,9 +54,9 @@ func planPage(p *plan.Plan, notes []string, saved string, all bool) *page {
 		out.findingList(found, all)
 		return out
 	}
-	if len(found) > 0 {
+	if rest := unfolded(p); len(rest) > 0 {
 		out.heading("Findings")
-		out.findingList(found, all)
+		out.findingList(rest, all)
 	}
 	out.noReturn(p)
 	out.moves(x.moves, all)
@@ -167,6 +167,9 @@ func (p *page) times(x *plan.Plan, all bool) {
 				tone = "bad"
 			}
 			p.text(tone, sentence(deadline(c, &list[i], x.Dates.Computed)))
+			if m := mends(x, &list[i]); m != "" {
+				p.text("", m)
+			}
 		}
 	}
 	if x.Dates.Cost != nil {

@@ -378,6 +378,7 @@ func (x *reporter) dispositions() {
 	}
 	x.heading("What does not move")
 	var rows [][]string
+	var kept []string
 	for i := range x.r.Dispositions {
 		d := &x.r.Dispositions[i]
 		name := named(d.Account)
@@ -388,9 +389,15 @@ func (x *reporter) dispositions() {
 		if !d.At.IsZero() {
 			when = x.clock.moment(d.At)
 		}
-		rows = append(rows, []string{name, clean(d.Action), when, clean(d.Reason), evidenceBrief(d.Ref, x.all)})
+		rows = append(rows, []string{name, clean(d.Action), when, clean(d.Reason)})
+		if d.Ref != "" { // whole: whoever looks for it years later has nothing else
+			kept = append(kept, name+" is kept as "+clean(d.Ref))
+		}
 	}
-	x.cut([]string{"what", "action", "done", "reason", "kept as"}, rows)
+	x.cut([]string{"what", "action", "done", "reason"}, rows)
+	if len(kept) > 0 {
+		x.list(kept)
+	}
 }
 
 func (x *reporter) trials() {
@@ -434,7 +441,7 @@ func (x *reporter) lastRun() {
 	x.text("", fmt.Sprintf("%s by %s: %s done, %s failed.", s, clean(r.Who), plural(r.Done, "step"), number(int64(len(r.Failed)))))
 	var items []string
 	for _, f := range r.Failed {
-		items = append(items, clean(string(f.Step))+": "+clean(f.Why))
+		items = append(items, clean(string(f.Step))+": "+onceLine(f.Why))
 	}
 	if len(items) > 0 {
 		x.list(items)

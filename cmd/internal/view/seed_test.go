@@ -72,7 +72,7 @@ func dated(p *plan.Plan) *plan.Plan {
 		{What: "finish_by", At: at(21, 0, 0), Ends: at(22, 16, 0), Slack: -40 * time.Hour, Missed: true, Why: "the window night opens on two days of the week only"},
 		{What: "free_days", At: at(28, 0, 0), Ends: at(22, 16, 0), Slack: 128 * time.Hour}, {What: "forced_on", At: at(31, 0, 0), Why: "the hand-over is not known"}}
 	d.Cost = &plan.Cost{Currency: "EUR", FreeDays: 14, FreeEnds: at(21, 0, 0), Used: 16, PerDay: 1254, Overrun: 2, Total: 2508}
-	d.Findings = []schema.Finding{{Code: "deadline-missed", Severity: schema.Warning, Summary: "the journey ends 2 days after the day in finish_by", Remedy: "Add a window, or choose a later day."}}
+	d.Findings = []schema.Finding{{Code: "deadline-missed", Severity: schema.Warning, Object: "finish_by", Summary: "the journey ends 2 days after the day in finish_by", Remedy: "Add a window, or choose a later day."}}
 	p.Findings = append(p.Findings,
 		schema.Finding{Code: "server-named", Severity: schema.Warning, Account: "cust-0000", Summary: "files of settings name the server", Remedy: "Write a name that moves along.",
 			Evidence: []string{"home/www/config.php:12: 192.0.2.10", "home/www/" + nasty + ":3: client"}},

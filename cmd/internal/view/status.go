@@ -59,7 +59,7 @@ func (v *View) Status(s Situation) {
 	v.draw(p, s.Inventory.Servers[m.Source], s.Inventory.Servers[m.Transit])
 	v.gap()
 	v.nowhere(p)
-	v.findings(allFindings(p))
+	v.findings(unfolded(p))
 	v.next(p)
 	v.waitsFor(p, s.Past.Facts)
 	v.lastRun(clockOf(p.Config), s.Last)
@@ -177,14 +177,14 @@ func (v *View) lastRun(c clock, r *report.Run) {
 	case r.Ended.IsZero():
 		v.item("  ", "", nil, "It has not ended: it is still running, or it was stopped hard. Running apply again goes on; begun steps: "+plural(len(r.Open), "step")+".", nil)
 	case r.How != "" && r.How != "done" && !strings.HasPrefix(r.How, "waiting"): // what it waits for is shown
-		v.item("  ", "", nil, "It ended with: "+clean(r.How), nil)
+		v.item("  ", "", nil, "It ended with: "+onceLine(r.How), nil)
 	}
 	for i, f := range r.Failed {
 		if i == mostAlike && !v.verbose && len(r.Failed) > mostAlike+1 {
 			v.item("  ", "", nil, "… and "+number(int64(len(r.Failed)-i))+" more; --verbose shows all", v.style.faint)
 			return
 		}
-		v.item("  ", "✗", v.style.red, clean(string(f.Step))+": "+clean(f.Why), nil)
+		v.item("  ", "✗", v.style.red, clean(string(f.Step))+": "+onceLine(f.Why), nil)
 	}
 }
 
@@ -211,8 +211,12 @@ func scoreSentence(s *plan.Scored) string {
 			worst = c
 		}
 	}
-	return fmt.Sprintf("of %s, half were off by at most %s, 95 of 100 by at most %s; %s took longer than predicted. Farthest off: %s.",
-		plural(s.N, "move"), percent(s.Median), percent(s.P95), number(int64(longer)), verdictSentence(worst))
+	more := number(int64(longer))
+	if longer == 0 {
+		more = "none"
+	}
+	return fmt.Sprintf("of %s, %s took longer than predicted; half were off by at most %s what was measured, 95 of 100 by at most %s. Farthest off: %s.",
+		plural(s.N, "move"), more, share(s.Median), strings.TrimSuffix(share(s.P95), " of"), verdictSentence(worst))
 }
 
 // verdictSentence is one prediction beside what came.
@@ -220,4 +224,11 @@ func verdictSentence(v *plan.Verdict) string {
 	return named(v.Account) + ", " + took(v.Predicted) + " predicted and " + took(v.Measured) + " measured"
 }
 
-func percent(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) }
+// share is a part of what was measured; many hundreds of percent are a rule of
+// thumb that was too careful, and no alarm.
+func share(x float64) string {
+	if x >= 10 {
+		return fmt.Sprintf("%.0f times", x)
+	}
+	return fmt.Sprintf("%.0f %% of", 100*x)
+}

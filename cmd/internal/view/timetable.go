@@ -212,6 +212,9 @@ func (v *View) deadlines(p *plan.Plan) {
 			mark, paint = "?", v.style.yellow
 		}
 		v.item("  ", mark, paint, deadline(c, d, p.Dates.Computed), nil)
+		if m := mends(p, d); m != "" {
+			v.item("    ", "→", v.style.blue, m, nil)
+		}
 	}
 }
 
@@ -263,11 +266,14 @@ func (v *View) cost(p *plan.Plan) {
 }
 
 func costSentence(c clock, x *plan.Cost) string {
-	s := fmt.Sprintf("%s of the transit server, of which %s are free", plural(x.Used, "day"), number(int64(x.FreeDays)))
+	free := plural(x.FreeDays, "day") + " of the transit server are free"
 	if !x.FreeEnds.IsZero() {
-		s += " (until " + c.day(x.FreeEnds.Add(-time.Second)) + ")"
+		free += ", until " + c.day(x.FreeEnds.Add(-time.Second))
 	}
-	s += "."
+	s := free + "; " + plural(x.Used, "day") + " counted."
+	if x.Used == 0 {
+		s = free + "."
+	}
 	switch {
 	case x.Overrun > 0 && x.Why != "":
 		s += fmt.Sprintf(" %s beyond them: %s.", plural(x.Overrun, "day"), strings.TrimSuffix(clean(x.Why), "."))

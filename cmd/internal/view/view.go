@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/stopover/stopover/cmd/internal/format"
+	"github.com/stopover/stopover/schema"
 )
 
 // Options of a view.
@@ -47,7 +48,9 @@ type View struct {
 	style    style
 	stream   stream
 	progress progress
-	gapped   bool // the last line is empty
+	gapped   bool             // the last line is empty
+	planned  []schema.Finding // shown with the plan that the run began with
+	acted    bool             // something was done since
 }
 
 // Columns of text: 80 unless a terminal is narrower; a wider one gets at most

@@ -47,7 +47,7 @@ func doing(op plan.Op, part, from, to, server string) string {
 	case plan.OpArchive:
 		return "archive the account"
 	case plan.OpRetire:
-		return "close the account for good"
+		return "stop the account for good"
 	case plan.OpResidue:
 		return "take care of what no account owns"
 	case plan.OpSeal:

@@ -48,7 +48,11 @@ func (w *world) each(r *rule, cfg *schema.Config, out *results) {
 	found := w.accounts(cfg)
 	hit := make([]bool, len(r.globs))
 	for i := range found {
-		if name := found[i].account.Name; matches(r.globs, name, hit) {
+		name, any := found[i].account.Name, false
+		for _, n := range append([]string{name}, w.former(cfg, name)...) {
+			any = matches(r.globs, n, hit) || any
+		}
+		if any {
 			out.judge(r, name, func() (map[string]cty.Value, error) { return w.scope(r, &found[i]) })
 		}
 	}
@@ -57,6 +61,25 @@ func (w *world) each(r *rule, cfg *schema.Config, out *results) {
 			out.findings = append(out.findings, r.idle(r.Accounts[i]))
 		}
 	}
+}
+
+// former are the names that an account had before it was renamed: a check that
+// stops it does so under its new name too. A name that is still on a server is
+// another account's.
+func (w *world) former(cfg *schema.Config, name string) (out []string) {
+	if cfg == nil || len(cfg.Migration.Moved) == 0 {
+		return nil
+	}
+	seen := map[string]bool{name: true}
+	for todo := []string{name}; len(todo) > 0; todo = todo[1:] {
+		for _, m := range cfg.Migration.Moved {
+			if m.To == todo[0] && !seen[m.From] && !slices.ContainsFunc(w.list, func(f found) bool { return f.account.Name == m.From }) {
+				seen[m.From] = true
+				out, todo = append(out, m.From), append(todo, m.From)
+			}
+		}
+	}
+	return out
 }
 
 // matches notes which globs match, all of them.
