@@ -158,6 +158,8 @@ func nothing(p *plan.Plan, all []schema.Finding) string {
 		return "What is left waits until a cutover is predicted to fit its budget."
 	case r.whole:
 		return "Every account is where it belongs."
+	case r.asked && slices.ContainsFunc(p.Accounts, func(a plan.AccountPlan) bool { return held(p.Goal, a) }):
+		return "The accounts that were asked for go no further before the others are as far as they are. Plan without --account."
 	case r.asked:
 		if u := p.Goal.Until; u != "" {
 			return "What was asked for, until " + clean(u) + ", is done."
@@ -167,6 +169,22 @@ func nothing(p *plan.Plan, all []schema.Finding) string {
 		return "The accounts that were asked for are as far as they can be: " + r.why(p, all) + ". Plan without --account."
 	}
 	return "The journey is not over: " + r.why(p, all) + "."
+}
+
+// held says whether an account that was asked for has not come as far as that:
+// a barrier of the process waits for accounts that were left out.
+func held(g plan.Goal, a plan.AccountPlan) bool {
+	esc, err := schema.EscapeName(a.Name)
+	if err != nil || len(g.Accounts) == 0 || !schema.MatchAny(g.Accounts, esc) {
+		return false
+	}
+	switch a.Stage {
+	case plan.StageAtSource:
+		return g.Until != schema.PhasePrepare
+	case plan.StagePrepared:
+		return g.Until != schema.PhasePrepare && g.Until != schema.PhaseRequest && g.Until != schema.PhaseInstall
+	}
+	return false
 }
 
 // stopped says how much of a plan its blockers stop.
