@@ -34,7 +34,7 @@ func (v *View) Concluded(p *plan.Plan) {
 		v.verdict(x)
 		return
 	}
-	if v.acted || v.planned == nil { // else they are right above
+	if v.acted || !v.told { // else they are right above
 		v.gates(p, false)
 	}
 }

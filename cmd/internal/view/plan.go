@@ -26,7 +26,7 @@ func (v *View) Planned(p *plan.Plan, notes []string) {
 	v.planMessages(p, notes)
 	if !v.json {
 		v.planText(p, notes, "")
-		v.planned, v.acted = allFindings(p), false
+		v.planned, v.told, v.acted = allFindings(p), true, false
 	}
 }
 

@@ -49,7 +49,8 @@ type View struct {
 	stream   stream
 	progress progress
 	gapped   bool             // the last line is empty
-	planned  []schema.Finding // shown with the plan that the run began with
+	told     bool             // the plan that the run began with was shown
+	planned  []schema.Finding // with these
 	acted    bool             // something was done since
 }
 
