@@ -287,12 +287,16 @@ func (a *Agent) survey(ctx context.Context, _ *nothing) (*schema.FoundServer, er
 	return s, nil
 }
 
+// FoundVanished is the code of the finding that an account's record is there
+// and nothing else of it.
+const FoundVanished = "account-vanished"
+
 // vanished is the finding of an account that the record gives to this server
 // while nothing of it is there. A rename or a deletion by hand does that; the
 // record keeps the old name.
 func vanished(name, server string) schema.Finding {
 	return schema.Finding{
-		Code: "account-vanished", Severity: schema.Blocker, Account: name, Server: server,
+		Code: FoundVanished, Severity: schema.Blocker, Account: name, Server: server,
 		Summary: fmt.Sprintf("the record of this migration says that %s lives on %s, and nothing of it is there", schema.QuoteName(name), schema.QuoteName(server)),
 		Remedy:  "if it was renamed, give it its old name until the journey is over; if it was deleted, put it back", Certainty: "observed",
 	}

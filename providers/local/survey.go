@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/stopover/stopover/providers/agent"
 	"github.com/stopover/stopover/providers/agent/files"
 	"github.com/stopover/stopover/providers/local/description"
 	"github.com/stopover/stopover/schema"
@@ -82,7 +83,7 @@ const (
 )
 
 func findings() []string {
-	out := []string{foundUnreadable, foundDescription, foundStray, foundStrayDatabase, foundCertificate}
+	out := []string{agent.FoundVanished, foundUnreadable, foundDescription, foundStray, foundStrayDatabase, foundCertificate}
 	for _, c := range files.Codes() {
 		out = append(out, foundFile+string(c))
 	}
