@@ -57,7 +57,7 @@ torture: build ## N seeded faults over the whole journey: make torture SEED=1 N=
 downtime: build ## what a cutover costs an account under load, by its size (Markdown table)
 	$(GO) run ./providers/local/torture downtime -stopover $(BIN)/stopover
 
-predict: build ## how well plans predict the downtime of 112 cutovers of mixed sizes (Markdown table)
+predict: build ## how well plans predict the downtime of 108 cutovers of mixed sizes (Markdown table)
 	$(GO) run ./providers/local/torture predict -stopover $(BIN)/stopover
 
 model: ## check the model of the ownership protocol and its mutants with spin, then the Go package's exploration

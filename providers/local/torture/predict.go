@@ -27,7 +27,7 @@ import (
 func predict(args []string) error {
 	f := flag.NewFlagSet("predict", flag.ExitOnError)
 	stopover := f.String("stopover", "bin/stopover", "the shipped binary")
-	n := f.Int("accounts", 28, "accounts; each is cut over four times")
+	n := f.Int("accounts", 36, "accounts; each is cut over four times, and scored three times: rollbacks are not")
 	batch := f.Int("batch", 4, "accounts in one plan")
 	seed := f.Uint64("seed", 1, "seed of the sizes")
 	quiet := f.Bool("quiet", false, "without visitors")
