@@ -51,9 +51,6 @@ A later apply moves them again.`,
 				}
 				return nil
 			}
-			if err := apply.Permit(computed.Plan); err != nil {
-				return err
-			}
 			if err := p.ask(flags, computed.Plan); err != nil {
 				return err
 			}
