@@ -44,12 +44,22 @@ type Option struct {
 	Default  string
 	Required bool
 	Example  string
+	// Secret: the configuration holds a reference (env:NAME) and never the value;
+	// Env.Secret resolves it when the server opens.
+	Secret bool
 }
 
 // Env is what a provider may use of its surroundings.
 type Env struct {
 	Dir        string // of the configuration; relative addresses start here
 	Executable string // the program that pocket servers are started from
+	// Layouts are those that servers may name, built-in ones included.
+	Layouts []schema.Layout
+	// Secret resolves a reference to a secret. Nil: there are none.
+	Secret func(ctx context.Context, reference string) (string, error)
+	// Cache is a directory of this project's own for what may be remembered, such
+	// as surveys. Empty: nothing is remembered.
+	Cache string
 }
 
 // Server is an opened server. Survey is the one method all have; the other
@@ -64,6 +74,8 @@ type Server interface {
 // SurveyOptions narrow a survey.
 type SurveyOptions struct {
 	Progress func(done, total int) // may be nil
+	// Refresh asks the server, however young a remembered survey is.
+	Refresh bool
 }
 
 // Abilities are what an opened server can do beyond being surveyed.

@@ -24,6 +24,7 @@ type Config struct {
 	Architectures   []Architecture    `json:"architectures,omitempty"`
 	Processes       []Process         `json:"processes,omitempty"` // own and used built-in ones, by name
 	Windows         []Window          `json:"windows,omitempty"`
+	Layouts         []Layout          `json:"layouts,omitempty"` // own and used built-in ones, by name
 	DNS             Resolver          `json:"dns,omitzero"`
 	Checks          []Condition       `json:"checks,omitempty"`   // over what a survey found
 	Policies        []Condition       `json:"policies,omitempty"` // over a plan
