@@ -1,6 +1,11 @@
 package schema
 
 import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -167,4 +172,53 @@ func (s *FoundServer) Service(name string) string {
 		return s.SMTP
 	}
 	return ""
+}
+
+// ProbedDatabase is the URL of a database that a probe asks, taken apart.
+type ProbedDatabase struct {
+	Service string // ServiceMariaDB or ServicePostgreSQL
+	User    string
+	Host    string
+	Port    int // 0: the usual one
+	Name    string
+}
+
+// ErrPasswordInURL says that a URL holds what belongs in a variable of the
+// environment.
+var ErrPasswordInURL = errors.New("the URL of the database holds a password")
+
+// ParseProbedDatabase reads mariadb://USER@HOST[:PORT]/DATABASE, or postgresql://
+// with the same. Errors do not repeat the URL: it may hold a password.
+func ParseProbedDatabase(raw string) (ProbedDatabase, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ProbedDatabase{}, errors.New("this is not the URL of a database")
+	}
+	if _, has := u.User.Password(); has {
+		return ProbedDatabase{}, ErrPasswordInURL
+	}
+	d := ProbedDatabase{User: u.User.Username(), Host: u.Hostname(), Name: strings.TrimPrefix(u.Path, "/")}
+	switch u.Scheme {
+	case "mariadb", "mysql":
+		d.Service = ServiceMariaDB
+	case "postgresql", "postgres":
+		d.Service = ServicePostgreSQL
+	default:
+		return d, errors.New("the URL of a database begins with mariadb:// or postgresql://")
+	}
+	if d.User == "" || d.Host == "" || d.Name == "" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsRune(u.Path+d.User, 0) {
+		return d, errors.New("the URL of a database is USER@HOST/DATABASE behind its scheme, and nothing else")
+	}
+	if p := u.Port(); p != "" {
+		if d.Port, err = strconv.Atoi(p); err != nil || d.Port < 1 || d.Port > 65535 {
+			return d, errors.New("the port in the URL of the database is none, from 1 to 65535")
+		}
+	}
+	return d, nil
+}
+
+// IsLocalhost says whether a host names the machine that uses the name.
+func IsLocalhost(host string) bool {
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && a.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }

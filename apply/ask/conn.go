@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -60,7 +59,7 @@ func bound(ctx context.Context, conn net.Conn) net.Conn {
 // reach says how a host:port that a probe names is connected to: localhost is
 // the server's own, and everything else is the server as others see it.
 func (q *asking) reach(service, host string, port int) (address string, connect func(ctx context.Context) (net.Conn, error), err error) {
-	if !isLocal(host) {
+	if !schema.IsLocalhost(host) {
 		if address, err = q.at(service, port); err != nil {
 			return "", nil, err
 		}
@@ -84,11 +83,6 @@ func (q *asking) reach(service, host string, port int) (address string, connect 
 		}
 		return bound(ctx, conn), nil
 	}, nil
-}
-
-func isLocal(host string) bool {
-	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && a.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 // untrusted is a certificate that the probe does not put up with.

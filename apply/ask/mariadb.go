@@ -12,10 +12,10 @@ import (
 )
 
 // askMariaDB asks MariaDB or MySQL, over a connection that is there already.
-func (q *asking) askMariaDB(ctx context.Context, d database, conn net.Conn) error {
+func (q *asking) askMariaDB(ctx context.Context, d schema.ProbedDatabase, conn net.Conn) error {
 	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd, cfg.DBName = d.user, q.secret, d.name
-	cfg.Net, cfg.Addr = "tcp", d.host
+	cfg.User, cfg.Passwd, cfg.DBName = d.User, q.secret, d.Name
+	cfg.Net, cfg.Addr = "tcp", d.Host
 	cfg.Logger = &mysql.NopLogger{} // it writes to the terminal otherwise
 	cfg.CheckConnLiveness = false   // which looks into the socket; a forwarded one has none
 	once := conn
@@ -28,7 +28,7 @@ func (q *asking) askMariaDB(ctx context.Context, d database, conn net.Conn) erro
 		return c, nil
 	}
 	if q.Security != schema.SecurityPlain && q.Security != "" {
-		cfg.TLS = q.tls(q.tlsName(d.host))
+		cfg.TLS = q.tls(q.tlsName(d.Host))
 	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 // askPostgreSQL asks PostgreSQL, over a connection that is there already. What
 // the environment of this program says about PostgreSQL is none of its business.
-func (q *asking) askPostgreSQL(ctx context.Context, d database, conn net.Conn) error {
+func (q *asking) askPostgreSQL(ctx context.Context, d schema.ProbedDatabase, conn net.Conn) error {
 	cfg, err := q.postgreSQL(d, conn)
 	if err != nil {
 		return err
@@ -30,14 +30,14 @@ func (q *asking) askPostgreSQL(ctx context.Context, d database, conn net.Conn) e
 	return err
 }
 
-func (q *asking) postgreSQL(d database, conn net.Conn) (*pgconn.Config, error) {
+func (q *asking) postgreSQL(d schema.ProbedDatabase, conn net.Conn) (*pgconn.Config, error) {
 	// The library makes configurations itself or takes none. The password is a
 	// filler, so that it looks for none in files.
 	cfg, err := pgconn.ParseConfig("host=server port=5432 user=x password=x dbname=x sslmode=disable target_session_attrs=any")
 	if err != nil {
 		return nil, errors.New("the variables PG… of the environment of Stopover cannot be understood: unset them")
 	}
-	cfg.Host, cfg.Port, cfg.User, cfg.Password, cfg.Database = d.host, 5432, d.user, q.secret, d.name
+	cfg.Host, cfg.Port, cfg.User, cfg.Password, cfg.Database = d.Host, 5432, d.User, q.secret, d.Name
 	cfg.Fallbacks, cfg.TLSConfig, cfg.ValidateConnect, cfg.AfterConnect, cfg.ConnectTimeout = nil, nil, nil, nil, 0
 	cfg.RuntimeParams = map[string]string{"application_name": "stopover-probe", "default_transaction_read_only": "on"}
 	cfg.MaxProtocolMessageBodyLen = 1 << 20
@@ -52,7 +52,7 @@ func (q *asking) postgreSQL(d database, conn net.Conn) (*pgconn.Config, error) {
 		return c, nil
 	}
 	if q.Security != schema.SecurityPlain && q.Security != "" {
-		cfg.TLSConfig = q.tls(q.tlsName(d.host))
+		cfg.TLSConfig = q.tls(q.tlsName(d.Host))
 	}
 	return cfg, nil
 }
