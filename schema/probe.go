@@ -94,12 +94,12 @@ type BaselineFact struct {
 // Everything in it comes from a server and is for people: bounded, valid UTF-8
 // and without secrets, but not without control characters.
 type Seen struct {
-	Kind        string           `json:"kind,omitempty"`
+	Kind        string           `json:"kind,omitempty"`        // of the probe: http, smtp, imap, sql, tcp, command
 	Refused     string           `json:"refused,omitempty"`     // the server refused to answer: why, in its words
 	Found       bool             `json:"found,omitempty"`       // the text that must be absent is there
 	Redirects   []string         `json:"redirects,omitempty"`   // HTTP: status and target of each; queries left out
 	Line        string           `json:"line,omitempty"`        // the greeting, or the first line of output
-	Offers      []string         `json:"offers,omitempty"`      // SMTP: what of STARTTLS is offered, sorted
+	Offers      []string         `json:"offers,omitempty"`      // SMTP: STARTTLS, where it is offered
 	Certificate *SeenCertificate `json:"certificate,omitempty"` // nil: no TLS
 	Mailboxes   []SeenMailbox    `json:"mailboxes,omitempty"`   // IMAP; sorted by name
 	Rows        [][]string       `json:"rows,omitempty"`        // SQL

@@ -60,24 +60,25 @@ func bound(ctx context.Context, conn net.Conn) net.Conn {
 // the server's own, and everything else is the server as others see it.
 func (q *asking) reach(service, host string, port int) (address string, connect func(ctx context.Context) (net.Conn, error), err error) {
 	if !schema.IsLocalhost(host) {
-		if address, err = q.at(service, port); err != nil {
+		to, err := q.at(service, port)
+		if err != nil {
 			return "", nil, err
 		}
-		return address, func(ctx context.Context) (net.Conn, error) { return dial(ctx, address) }, nil
+		return to, func(ctx context.Context) (net.Conn, error) { return dial(ctx, to) }, nil
 	}
 	if port == 0 {
 		port = schema.ServicePort(service)
 	}
-	address = net.JoinHostPort(host, fmt.Sprint(port))
+	inside := net.JoinHostPort(host, fmt.Sprint(port))
 	if q.Dial == nil {
 		why := q.Cannot
 		if why == "" {
 			why = "its provider has no such ability"
 		}
-		return "", nil, fmt.Errorf("%s is the localhost of server %s, which cannot be asked there: %s", address, schema.QuoteName(q.Server), why)
+		return "", nil, fmt.Errorf("%s is the localhost of server %s, which cannot be asked there: %s", inside, schema.QuoteName(q.Server), why)
 	}
-	return address + " of server " + schema.QuoteName(q.Server), func(ctx context.Context) (net.Conn, error) {
-		conn, err := q.Dial(ctx, "tcp", address)
+	return inside + " of server " + schema.QuoteName(q.Server), func(ctx context.Context) (net.Conn, error) {
+		conn, err := q.Dial(ctx, "tcp", inside)
 		if err != nil {
 			return nil, err
 		}

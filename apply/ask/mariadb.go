@@ -47,6 +47,11 @@ func (q *asking) askMariaDB(ctx context.Context, d schema.ProbedDatabase, conn n
 }
 
 func (q *asking) readOnly(ctx context.Context, db *sql.DB) error {
+	// MariaDB ends a transaction before it changes a schema: without this one
+	// statement could still drop a table.
+	if _, err := db.ExecContext(ctx, "SET SESSION TRANSACTION READ ONLY"); err != nil {
+		return err
+	}
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err
