@@ -10,7 +10,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -289,21 +288,6 @@ func higher(best map[string]string, version string) {
 	if old := best[kind]; old == "" || compareVersions(strings.TrimPrefix(old, kind+"_"), number) < 0 {
 		best[kind] = version
 	}
-}
-
-// compareVersions compares dotted numbers.
-func compareVersions(x, y string) int {
-	for x != "" || y != "" {
-		var a, b string
-		a, x, _ = strings.Cut(x, ".")
-		b, y, _ = strings.Cut(y, ".")
-		m, _ := strconv.Atoi(a) // what is no number counts as 0
-		n, _ := strconv.Atoi(b)
-		if m != n {
-			return m - n
-		}
-	}
-	return 0
 }
 
 // module says what a library is loaded by: by the names that it gives to it.

@@ -52,7 +52,7 @@ func (r *reader) meta(fd int, name string, info fileInfo, text []byte) {
 	case "package.json":
 		r.packageJSON(text)
 	case ".node-version", ".nvmrc":
-		r.environment(&r.note().node, "node", "nodejs").Version = clip(firstWord(text), 50)
+		r.environment(&r.note().node, "node", "nodejs").Version = clip(wordOf(text), 50)
 	case "package-lock.json":
 		r.environment(&r.note().node, "node", "nodejs").Tool = "npm"
 	case "yarn.lock":
@@ -64,12 +64,12 @@ func (r *reader) meta(fd int, name string, info fileInfo, text []byte) {
 	case ".ruby-version":
 		e := r.environment(&r.note().ruby, "bundler", "ruby")
 		if e.Version == "" {
-			e.Version = clip(strings.TrimPrefix(firstWord(text), "ruby-"), 50)
+			e.Version = clip(strings.TrimPrefix(wordOf(text), "ruby-"), 50)
 		}
 	}
 }
 
-func firstWord(text []byte) string {
+func wordOf(text []byte) string {
 	f := bytes.Fields(text[:min(len(text), maxHead)])
 	if len(f) == 0 {
 		return ""

@@ -96,8 +96,8 @@ func (w *world) territories(a *account, boxes []*box, mounts []string) []*territ
 // mountsBelow lists what is mounted on the machine. It is known before the walk
 // so that a mount whose server hangs is not even asked what it is.
 func (w *world) mountsBelow() (out []string) {
-	for _, m := range readMounts() {
-		if p, ok := strings.CutPrefix(m.point, strings.TrimSuffix(w.m.Root, "/")); ok {
+	for _, m := range root("/").mountTable() { // the machine's, whatever directory is looked at
+		if p, ok := strings.CutPrefix(m.path, strings.TrimSuffix(w.m.Root, "/")); ok {
 			out = append(out, p)
 		}
 	}

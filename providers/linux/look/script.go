@@ -53,14 +53,14 @@ func rules() []rule {
 		{"127.0.0.1", anyText, (*search).localhost},
 		{"loadmodule", isSettings, (*search).loadModule},
 	}
-	for _, r := range runtimes() {
+	for _, r := range calledByVersion() {
 		list = append(list, rule{r.word, anyText, (*search).versionedBinary})
 	}
 	return list
 }
 
-// runtimes are the programs that people call by a version, and what they are.
-func runtimes() []struct{ word, name string } {
+// calledByVersion are the programs that people call by a version, and what they are.
+func calledByVersion() []struct{ word, name string } {
 	return []struct{ word, name string }{
 		{"python2", "python"}, {"python3.", "python"}, {"pip2", "python"}, {"pip3.", "python"},
 		{"php4", "php"}, {"php5", "php"}, {"php7", "php"}, {"php8", "php"}, {"php-cgi", "php"}, {"php-fpm", "php"},

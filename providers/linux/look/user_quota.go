@@ -3,9 +3,6 @@
 package look
 
 import (
-	"bufio"
-	"bytes"
-	"os"
 	"path/filepath"
 	"strings"
 	"unsafe"
@@ -27,9 +24,9 @@ func newQuotas(r root) *quotas {
 	if r != "/" { // another machine's files: its quotas are not there
 		return q
 	}
-	for _, m := range readMounts() {
-		if strings.HasPrefix(m.source, "/") {
-			q.devices[m.point] = m.source
+	for _, m := range r.mountTable() {
+		if strings.HasPrefix(m.device, "/") {
+			q.devices[m.path] = m.device
 		}
 	}
 	return q
@@ -77,38 +74,4 @@ func (q *quotas) device(path string) string {
 			return ""
 		}
 	}
-}
-
-// mountPoint is one line of mountinfo.
-type mountPoint struct{ point, source string }
-
-// readMounts lists what is mounted, as this process sees it.
-func readMounts() (out []mountPoint) {
-	text, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil
-	}
-	s := bufio.NewScanner(bytes.NewReader(text))
-	for s.Scan() {
-		before, after, ok := strings.Cut(s.Text(), " - ")
-		f, g := strings.Fields(before), strings.Fields(after)
-		if ok && len(f) >= 5 && len(g) >= 2 {
-			out = append(out, mountPoint{unescapeMount(f[4]), unescapeMount(g[1])})
-		}
-	}
-	return out
-}
-
-// unescapeMount puts back what mountinfo writes as \ooo.
-func unescapeMount(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			b.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | s[i+3] - '0')
-			i += 3
-			continue
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
