@@ -236,7 +236,7 @@ func (r *reader) fileAt(fd int, name string, info fileInfo, what content) {
 		r.binary(fd, name, info)
 		return
 	}
-	if what&isUnnamed != 0 && what&anyText == 0 {
+	if what&isUnnamed != 0 && what&(anyText|isMeta) == 0 {
 		if r.j.foreign || !bytes.HasPrefix(text, []byte("#!")) {
 			return
 		}
