@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 func TestInstall(t *testing.T) {
 	bed := testbed.New(t, testbed.Options{Hosts: []testbed.HostOptions{{Name: "client", Release: "bookworm", Services: testbed.AllServices()}}})
 	h := bed.Host("client")
-	truth, err := accounts.Install(t.Context(), h, accounts.Options{Address: h.Address(), Name: h.Name, Messages: 200})
+	truth, err := accounts.Install(t.Context(), h, accounts.Options{Address: h.Address().String(), Name: h.Name, Messages: 200})
 	if err != nil {
 		t.Fatal(err)
 	}
