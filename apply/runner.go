@@ -35,6 +35,9 @@ type Runner struct {
 	// undone, copies stop, nothing new begins. The context of Run is the second
 	// level: when it ends everything stops now. It may be nil.
 	Graceful context.Context
+	// Dir is the directory of the configuration, in which commands of probes run;
+	// empty: where this program runs.
+	Dir string
 	// Holder says who this is, for other runs: user@host (pid).
 	Holder string
 	// Confirmed is the name of the server whose reinstallation was confirmed by

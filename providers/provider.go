@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -39,17 +40,27 @@ type Kind struct {
 // against it; reference and Terraform schema are made from it.
 type Option struct {
 	Name     string
-	Type     string // string | number | bool | duration | bytes
+	Type     string // string | number | bool | duration | bytes | layout: the name of one
 	Doc      string
 	Default  string
 	Required bool
 	Example  string
+	// Secret: the configuration holds a reference (env:NAME) and never the value;
+	// Env.Secret resolves it when the server opens.
+	Secret bool
 }
 
 // Env is what a provider may use of its surroundings.
 type Env struct {
 	Dir        string // of the configuration; relative addresses start here
 	Executable string // the program that pocket servers are started from
+	// Layouts are those that servers may name, built-in ones included.
+	Layouts []schema.Layout
+	// Secret resolves a reference to a secret. Nil: there are none.
+	Secret func(ctx context.Context, reference string) (string, error)
+	// Cache is a directory of this project's own for what may be remembered, such
+	// as surveys. Empty: nothing is remembered.
+	Cache string
 }
 
 // Server is an opened server. Survey is the one method all have; the other
@@ -64,6 +75,8 @@ type Server interface {
 // SurveyOptions narrow a survey.
 type SurveyOptions struct {
 	Progress func(done, total int) // may be nil
+	// Refresh asks the server, however young a remembered survey is.
+	Refresh bool
 }
 
 // Abilities are what an opened server can do beyond being surveyed.
@@ -76,7 +89,21 @@ type Abilities struct {
 	Disposer Disposer
 	Trier    Trier
 	Operator Operator
+	Dialer   Dialer
 	Cannot   map[schema.Capability]string
+}
+
+// Dialer connects from the server's own point of view, so that what listens on
+// its localhost only can be asked: over SSH as a forwarded connection. Nothing
+// is opened or left behind on the server. It is for questions of probes, a few
+// at a time, and not for copies.
+type Dialer interface {
+	// Dial connects to a host:port as a program on the server would. The network
+	// is tcp. The connection ends when either side closes it or the server is
+	// closed; ctx bounds the connecting only. That nothing listens there is an
+	// error like any other; that the server cannot be reached wraps
+	// ErrUnreachable.
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // ErrUnreachable is wrapped by errors of a server that should be there and does

@@ -24,6 +24,7 @@ type Config struct {
 	Architectures   []Architecture    `json:"architectures,omitempty"`
 	Processes       []Process         `json:"processes,omitempty"` // own and used built-in ones, by name
 	Windows         []Window          `json:"windows,omitempty"`
+	Layouts         []Layout          `json:"layouts,omitempty"` // own and used built-in ones, by name
 	DNS             Resolver          `json:"dns,omitzero"`
 	Checks          []Condition       `json:"checks,omitempty"`   // over what a survey found
 	Policies        []Condition       `json:"policies,omitempty"` // over a plan
@@ -176,16 +177,6 @@ type AccountsPattern struct {
 	Language       string        `json:"language,omitempty"`
 	Probes         []Probe       `json:"probes,omitempty"`
 	Pos            Pos           `json:"-"`
-}
-
-// Probe is a functional check of an account, run before and after and compared.
-type Probe struct {
-	Name     string `json:"name"`
-	HTTP     string `json:"http,omitempty"`     // URL; asked of the server's own address with this Host
-	SMTP     string `json:"smtp,omitempty"`     // recipient that must be accepted; nothing is sent. One of HTTP and SMTP is set
-	Status   int    `json:"status,omitempty"`   // 0: whatever the baseline had
-	Contains string `json:"contains,omitempty"` // text that must be in the body
-	Pos      Pos    `json:"-"`
 }
 
 // Stay is the disposition of an account that does not move.

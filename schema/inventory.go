@@ -82,41 +82,50 @@ const (
 	// CanMapUsers: an account that arrives with a user id that another one has is
 	// given a free one.
 	CanMapUsers Capability = "map_users"
+	// CanDial: probes reach what listens on the server's own localhost.
+	CanDial Capability = "dial"
 )
 
 // FoundServer is one server as it was found.
 type FoundServer struct {
-	Name         string                `json:"name"`
-	Presence     string                `json:"presence"`
-	Error        string                `json:"error,omitempty"` // why unreachable, for people
-	Provider     string                `json:"provider"`
-	Machine      string                `json:"machine,omitempty"` // machine identity; new after a reinstallation
-	Boot         string                `json:"boot,omitempty"`
-	Agent        string                `json:"agent,omitempty"` // version of the agent
-	Architecture string                `json:"architecture,omitempty"`
-	Known        bool                  `json:"known"`              // known since the beginning: an account without a record lives here
-	Addresses    []string              `json:"addresses"`          // service addresses that are its own
-	Listening    []string              `json:"listening"`          // service addresses it answers on now
-	HTTP         string                `json:"http,omitempty"`     // host:port on which its own front answers HTTP
-	SMTP         string                `json:"smtp,omitempty"`     // host:port on which its own front answers SMTP
-	Runtimes     []Runtime             `json:"runtimes,omitempty"` // installed
-	Removed      []Runtime             `json:"removed,omitempty"`  // removed by us, can be put back
-	Engines      []EngineOffer         `json:"engines,omitempty"`
-	Seal         *Seal                 `json:"seal,omitempty"`
-	Lineage      []string              `json:"lineage,omitempty"` // machine identities it took over accounts from and that were sealed
-	Claim        Claim                 `json:"claim"`
-	Can          map[Capability]bool   `json:"can"`
-	Cannot       map[Capability]string `json:"cannot,omitempty"` // reason, for people
-	Accounts     []*FoundAccount       `json:"accounts"`         // sorted by name
-	Residue      []Residue             `json:"residue,omitempty"`
-	Facts        []Fact                `json:"facts,omitempty"`
-	FreeBytes    int64                 `json:"free_bytes"`
-	FreeInodes   int64                 `json:"free_inodes"`
-	TotalBytes   int64                 `json:"total_bytes,omitempty"`
-	TotalInodes  int64                 `json:"total_inodes,omitempty"`
-	Names        []string              `json:"names,omitempty"`     // host names that are the server's own
-	Outgoing     []string              `json:"outgoing,omitempty"`  // addresses that connections from it come from
-	HostKeys     []string              `json:"host_keys,omitempty"` // fingerprints, for notices; none: the provider has no SSH
+	Name         string   `json:"name"`
+	Presence     string   `json:"presence"`
+	Error        string   `json:"error,omitempty"` // why unreachable, for people
+	Provider     string   `json:"provider"`
+	Machine      string   `json:"machine,omitempty"` // machine identity; new after a reinstallation
+	Boot         string   `json:"boot,omitempty"`
+	Agent        string   `json:"agent,omitempty"` // version of the agent
+	Architecture string   `json:"architecture,omitempty"`
+	Known        bool     `json:"known"`          // known since the beginning: an account without a record lives here
+	Addresses    []string `json:"addresses"`      // service addresses that are its own
+	Listening    []string `json:"listening"`      // service addresses it answers on now
+	HTTP         string   `json:"http,omitempty"` // host:port on which its own front answers HTTP
+	SMTP         string   `json:"smtp,omitempty"` // host:port on which its own front answers SMTP
+	// Services says at which host:port it answers itself, by name of the service
+	// (ServiceHTTPS …), where that is not its own address and the usual port.
+	Services    map[string]string     `json:"services,omitempty"`
+	Runtimes    []Runtime             `json:"runtimes,omitempty"` // installed
+	Removed     []Runtime             `json:"removed,omitempty"`  // removed by us, can be put back
+	Engines     []EngineOffer         `json:"engines,omitempty"`
+	Seal        *Seal                 `json:"seal,omitempty"`
+	Lineage     []string              `json:"lineage,omitempty"` // machine identities it took over accounts from and that were sealed
+	Claim       Claim                 `json:"claim"`
+	Can         map[Capability]bool   `json:"can"`
+	Cannot      map[Capability]string `json:"cannot,omitempty"` // reason, for people
+	Accounts    []*FoundAccount       `json:"accounts"`         // sorted by name
+	Residue     []Residue             `json:"residue,omitempty"`
+	Facts       []Fact                `json:"facts,omitempty"`
+	FreeBytes   int64                 `json:"free_bytes"`
+	FreeInodes  int64                 `json:"free_inodes"`
+	TotalBytes  int64                 `json:"total_bytes,omitempty"`
+	TotalInodes int64                 `json:"total_inodes,omitempty"`
+	Names       []string              `json:"names,omitempty"`     // host names that are the server's own
+	Outgoing    []string              `json:"outgoing,omitempty"`  // addresses that connections from it come from
+	HostKeys    []string              `json:"host_keys,omitempty"` // fingerprints, for notices; none: the provider has no SSH
+	System      *System               `json:"system,omitempty"`    // of a whole machine; nil: the provider does not tell
+	Layout      string                `json:"layout,omitempty"`    // by which its accounts were found
+	At          time.Time             `json:"at,omitzero"`         // when it was looked at; a survey may be a remembered one
+	Findings    []Finding             `json:"findings,omitempty"`  // about the server, not about one account
 }
 
 // Account returns what was found of an account, or nil.
@@ -208,6 +217,19 @@ type FoundAccount struct {
 	Backup       time.Time     `json:"backup,omitzero"`     // newest backup; zero: none was found
 	Backups      bool          `json:"backups,omitempty"`   // the provider can tell whether there are backups
 	Truncated    []string      `json:"truncated,omitempty"` // lists above that are not complete, because they were too long: "links"
+
+	// What surveys of whole machines add. Lists are sorted and bounded.
+	User          *User          `json:"user,omitempty"`
+	DatabaseUsers []DatabaseUser `json:"database_users,omitempty"`
+	Pools         []Pool         `json:"pools,omitempty"`
+	Services      []Service      `json:"services,omitempty"`
+	Timers        []Timer        `json:"timers,omitempty"` // with crontab lines; Tasks has their schedules
+	Ports         []Port         `json:"ports,omitempty"`  // that processes of the account listen on
+	Environments  []Environment  `json:"environments,omitempty"`
+	Binaries      []Binary       `json:"binaries,omitempty"`
+	Lines         []Line         `json:"lines,omitempty"`
+	Clients       []Client       `json:"clients,omitempty"`
+	Other         []string       `json:"other,omitempty"` // paths outside home and mail that belong to it: sockets' directories, pool and unit files
 }
 
 // Site is one site of an account.
@@ -216,6 +238,15 @@ type Site struct {
 	Kind    string `json:"kind,omitempty"`
 	Owner   string `json:"owner,omitempty"` // the account whose domain it is, if that is another one
 	Runtime string `json:"runtime,omitempty"`
+
+	Names  []string `json:"names,omitempty"`  // all of them, Domain first
+	Root   string   `json:"root,omitempty"`   // document root
+	Server string   `json:"server,omitempty"` // nginx | apache
+	File   string   `json:"file,omitempty"`   // where it is configured
+	Line   int      `json:"line,omitempty"`
+	Listen []string `json:"listen,omitempty"` // as configured: "80", "443 ssl"
+	Pass   string   `json:"pass,omitempty"`   // what it passes requests on to: a socket, an address
+	Cert   string   `json:"cert,omitempty"`   // path of its certificate
 }
 
 // Link is a symbolic link that leads out of the account's home.
@@ -236,6 +267,9 @@ type Certificate struct {
 	Names   []string  `json:"names"`
 	Expires time.Time `json:"expires"`
 	Renewed string    `json:"renewed,omitempty"` // who renews it: provider | account | nobody
+	Path    string    `json:"path,omitempty"`
+	Issuer  string    `json:"issuer,omitempty"`
+	How     string    `json:"how,omitempty"` // of the renewal: "certbot, webroot /srv/www"
 }
 
 // Bytes is the account's size: files, mail and databases.
@@ -267,6 +301,8 @@ type Mail struct {
 	Mailboxes []string `json:"mailboxes,omitempty"` // user@domain, sorted
 	Messages  int64    `json:"messages"`
 	Bytes     int64    `json:"bytes"`
+	// Boxes are the mailboxes one by one, where the survey tells; sorted.
+	Boxes []Mailbox `json:"boxes,omitempty"`
 }
 
 // Database is one database of an account.
@@ -276,6 +312,8 @@ type Database struct {
 	Name    string `json:"name"`
 	Bytes   int64  `json:"bytes"`
 	Mode    string `json:"mode,omitempty"` // what decides the method; sqlite: the journal mode
+	// Detail is what the survey of a whole machine knows of its inside.
+	Detail *ObjectDetail `json:"detail,omitempty"`
 }
 
 // Domain is a name that an account serves.

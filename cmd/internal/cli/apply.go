@@ -216,7 +216,7 @@ func conclusion(v *view.View, p *plan.Plan, wait bool) error {
 // run runs a plan. The steps that it did are added to did, if that is not nil.
 func (p *program) run(ctx context.Context, project *setup.Project, lock state.Lock, v *view.View, flags applyFlags, request setup.Request, computed *setup.Computed, did map[plan.ID]bool) error {
 	r := &apply.Runner{
-		Servers: project.Servers, State: project.Store, Lock: lock, Inventory: computed.Inventory,
+		Dir: project.Dir, Servers: project.Servers, State: project.Store, Lock: lock, Inventory: computed.Inventory,
 		Observe: func(e apply.Event) {
 			if e.What == apply.Finished && did != nil {
 				did[e.Step] = true

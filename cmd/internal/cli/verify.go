@@ -152,7 +152,7 @@ func (v *verification) probe(ctx context.Context, goal plan.Goal) ([]report.Prob
 	if len(computed.Plan.Runnable()) == 0 {
 		return list, nil
 	}
-	r := &apply.Runner{Servers: v.project.Servers, State: v.project.Store, Lock: v.lock, Inventory: computed.Inventory,
+	r := &apply.Runner{Dir: v.project.Dir, Servers: v.project.Servers, State: v.project.Store, Lock: v.lock, Inventory: computed.Inventory,
 		Observe: func(apply.Event) {}, Graceful: v.graceful, Holder: setup.Holder()}
 	result, err := r.Run(ctx, computed.Plan)
 	var failed *apply.FailedError
