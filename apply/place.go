@@ -82,13 +82,14 @@ func (x *run) hostOf(s *server, services map[string]string) string {
 	if c := x.plan.Config.Server(s.name); c != nil && c.Address != "" && !strings.ContainsRune(c.Address, '/') {
 		return bareHost(c.Address)
 	}
-	for _, a := range x.addressesOf(s) {
-		if _, _, err := net.SplitHostPort(a); err == nil && services[schema.ServiceHTTP] == "" {
-			services[schema.ServiceHTTP] = a
-		}
-		return bareHost(a)
+	addresses := x.addressesOf(s)
+	if len(addresses) == 0 {
+		return ""
 	}
-	return ""
+	if _, _, err := net.SplitHostPort(addresses[0]); err == nil && services[schema.ServiceHTTP] == "" {
+		services[schema.ServiceHTTP] = addresses[0]
+	}
+	return bareHost(addresses[0])
 }
 
 // bareHost is an address without the user and the port that stand beside it.
