@@ -37,18 +37,11 @@ func (x *run) place(ctx context.Context, s *server, account string, p schema.Pro
 	return at, nil
 }
 
-// services collects at which addresses a server answers itself. One that came
-// up after the plan was made is surveyed for where it takes mail.
+// services collects at which addresses a server answers itself.
 func (x *run) services(ctx context.Context, s *server, p schema.Probe, out map[string]string) error {
-	found := s.found
-	if p.SMTP != "" && p.Port == 0 && (found == nil || found.SMTP == "") && s.can.Owner != nil {
-		var err error
-		if found, err = s.look(ctx); err != nil {
-			return fmt.Errorf("look where server %s takes mail: %w", schema.QuoteName(s.name), err)
-		}
-		if found.SMTP == "" {
-			return fmt.Errorf("nothing says at which address server %s takes mail: its provider cannot be probed for mail; remove the probe", schema.QuoteName(s.name))
-		}
+	found, err := x.foundFor(ctx, s, p)
+	if err != nil {
+		return err
 	}
 	if found != nil {
 		maps.Copy(out, found.Services)
@@ -71,6 +64,32 @@ func (x *run) services(ctx context.Context, s *server, p schema.Probe, out map[s
 		out[schema.ServiceHTTP] = id.HTTP
 	}
 	return nil
+}
+
+// foundFor is what is known of a server for a probe. One that came up after the
+// plan was made is surveyed for it, once; where its sites answer it says itself.
+func (x *run) foundFor(ctx context.Context, s *server, p schema.Probe) (*schema.FoundServer, error) {
+	found := s.found
+	if s.fresh != nil {
+		found = s.fresh
+	}
+	there := found != nil && found.Presence == schema.Present
+	if there && (p.SMTP == "" || found.SMTP != "" || s.can.Owner == nil) || s.can.Owner != nil && strings.HasPrefix(p.HTTP, "http:") {
+		return found, nil
+	}
+	found, err := s.look(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look where server %s answers: %w", schema.QuoteName(s.name), err)
+	}
+	if p.SMTP != "" && found.SMTP == "" && s.can.Owner != nil {
+		return nil, fmt.Errorf("nothing says at which address server %s takes mail: its provider cannot be probed for mail; remove the probe", schema.QuoteName(s.name))
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if known := x.servers[s.name]; known != nil {
+		known.fresh = found
+	}
+	return found, nil
 }
 
 // hostOf is the address that a server answers on itself: that of its front, else
