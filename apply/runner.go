@@ -248,7 +248,7 @@ func (x *run) superseded(err error) error {
 		if lost.Server == "" {
 			lost.Server = s.name
 		}
-		found, e := s.opened.Survey(ctx, providers.SurveyOptions{})
+		found, e := s.opened.Survey(ctx, providers.SurveyOptions{Refresh: true})
 		if e == nil && found.Claim.Term > s.term && found.Claim.Holder != "" && found.Claim.Holder != x.Holder {
 			return &SupersededError{Server: s.name, Holder: found.Claim.Holder, Err: err}
 		}

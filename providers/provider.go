@@ -40,7 +40,7 @@ type Kind struct {
 // against it; reference and Terraform schema are made from it.
 type Option struct {
 	Name     string
-	Type     string // string | number | bool | duration | bytes
+	Type     string // string | number | bool | duration | bytes | layout: the name of one
 	Doc      string
 	Default  string
 	Required bool

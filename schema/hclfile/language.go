@@ -17,6 +17,7 @@ func Language() *Block {
 		serverBlock(),
 		architectureBlock(),
 		windowBlock(),
+		layoutBlock(),
 		resolverBlock(),
 		migrationBlock(),
 		checkBlock(),

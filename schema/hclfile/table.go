@@ -17,7 +17,8 @@ const (
 	TypeStrings   Type = "list of strings"
 	TypeDurations Type = "list of two durations"
 	TypeServer    Type = "reference to a server"
-	TypeBytes     Type = "size" // options of providers only
+	TypeBytes     Type = "size"             // options of providers only
+	TypeLayout    Type = "name of a layout" // the same
 	TypeTime      Type = "time of day"
 	TypeWindow    Type = "reference to a window"
 	TypeWindows   Type = "list of references to windows"
@@ -134,7 +135,7 @@ type Kind struct {
 // Option is one option of a kind of server.
 type Option struct {
 	Name     string
-	Type     string // string | number | bool | duration | bytes
+	Type     string // string | number | bool | duration | bytes | layout
 	Doc      string
 	Default  string
 	Example  string

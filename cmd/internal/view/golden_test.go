@@ -70,9 +70,12 @@ func texts() map[string]string {
 			p, r := dated(seed(1)), journey()
 			v.Status(Situation{Plan: p, Inventory: inventory(), Past: plan.Past{Facts: journeyFacts()}, Last: r.Run})
 		}),
-		"check":     show(Options{}, func(v *View) { v.Findings(allFindings(dated(seed(9)))) }),
-		"verify":    show(Options{}, func(v *View) { v.Verified(probes()) }),
-		"inventory": show(Options{}, func(v *View) { v.Inventory(seed(0).Config, inventory()) }),
+		"check":             show(Options{}, func(v *View) { v.Findings(allFindings(dated(seed(9)))) }),
+		"verify":            show(Options{}, func(v *View) { v.Verified(probes()) }),
+		"inventory":         show(Options{}, func(v *View) { v.Inventory(seed(0).Config, inventory(), false) }),
+		"inventory-linux":   show(lookedAtNoon(), func(v *View) { v.Inventory(seed(0).Config, wholeMachines(2, nasty), false) }),
+		"inventory-account": show(lookedAtNoon(), func(v *View) { v.Inventory(seed(0).Config, wholeMachines(1, "plain"), true) }),
+		"inventory-verbose": show(verbosely(), func(v *View) { v.Inventory(seed(0).Config, wholeMachines(1, "plain"), false) }),
 		"run": show(Options{}, func(v *View) {
 			event(v, apply.Started, nil)
 			event(v, apply.Progress, func(e *apply.Event) { e.Total, e.Rate = 9<<20, 1<<20 })
@@ -193,7 +196,7 @@ func TestJSON(t *testing.T) {
 		"plan":      show(o, func(v *View) { v.Plan(seed(2), nil, "") }),
 		"planned":   show(o, func(v *View) { v.Planned(seed(2), nil) }),
 		"status":    show(o, func(v *View) { v.Status(Situation{Plan: seed(2), Inventory: inventory()}) }),
-		"inventory": show(o, func(v *View) { v.Inventory(seed(0).Config, inventory()) }),
+		"inventory": show(o, func(v *View) { v.Inventory(seed(0).Config, inventory(), false) }),
 		"event":     show(o, func(v *View) { v.Event(apply.Event{What: apply.Failed, Account: nasty, Err: errors.New(nasty)}) }),
 		"error":     show(o, func(v *View) { v.Error(&apply.RefusedError{Reason: "no", Details: []string{nasty}}) }),
 		"concluded": show(o, func(v *View) { v.Concluded(seed(2)) }),

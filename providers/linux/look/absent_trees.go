@@ -1,0 +1,7 @@
+//go:build linux
+
+package look
+
+import "context"
+
+func (w *world) trees(context.Context) error { return nil }
