@@ -28,12 +28,13 @@ func main() {
 	testbed.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout)
+	// What a command of a host says, it has said.
+	if e := (*testbed.ExitError)(nil); errors.As(err, &e) && e.Code > 0 && os.Args[1] == "exec" {
+		os.Exit(e.Code)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bed:", err)
-		var e *testbed.ExitError
-		if errors.As(err, &e) && e.Code > 0 {
-			os.Exit(e.Code)
-		}
 		os.Exit(1)
 	}
 }
@@ -56,7 +57,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case "exec":
 		return execute(ctx, rest)
 	case "down":
-		return down(rest, out)
+		return down(ctx, rest, out)
 	default:
 		return fmt.Errorf("%q is not known\n%s", verb, usage)
 	}

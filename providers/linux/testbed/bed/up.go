@@ -191,12 +191,12 @@ func tidy(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-func down(args []string, out io.Writer) error {
+func down(ctx context.Context, args []string, out io.Writer) error {
 	dir := "testbed"
 	if len(args) > 0 {
 		dir = args[0]
 	}
-	gone, err := testbed.Down()
+	gone, err := testbed.Down(ctx)
 	for _, d := range gone {
 		fmt.Fprintln(out, "removed", d)
 	}
