@@ -7,9 +7,8 @@ import (
 	"github.com/stopover/stopover/schema"
 )
 
+const maxSettings = 50_000
+
 func (w *world) settings(ctx context.Context) []schema.Setting { return nil }
-func (w *world) unknown(ctx context.Context) []schema.Unknown { return nil }
-func (w *world) sites(ctx context.Context) error { return nil }
-func (w *world) residue(ctx context.Context) error { return nil }
-const secretIsSet = "(set)"
-func secretKey(string) bool { return false }
+func (w *world) unknown(ctx context.Context) []schema.Unknown  { return nil }
+func (w *world) residue(ctx context.Context) error             { return nil }
