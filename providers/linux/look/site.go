@@ -64,6 +64,7 @@ func (w *world) sites(ctx context.Context) error {
 	for _, a := range w.accounts {
 		sortAccount(a)
 	}
+	sortSettings(w.server.System.Settings)
 	return ctx.Err()
 }
 
