@@ -5,13 +5,17 @@ N       ?= 100
 BIN     := bin
 export CGO_ENABLED ?= 0
 
-.PHONY: help build install demo test race check golden bench torture downtime predict model deps clean
+.PHONY: help build agents install demo test race check golden bench torture downtime predict model deps clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/stopover
+build: agents ## build bin/stopover, and beside it the agents that it puts on servers
 	$(GO) build -trimpath -o $(BIN)/stopover ./cmd/stopover
+
+agents: ## build the agents for Linux servers, amd64 and arm64
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags "-s -w" -o $(BIN)/stopover-agent-linux-amd64 ./cmd/stopover-agent
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -trimpath -ldflags "-s -w" -o $(BIN)/stopover-agent-linux-arm64 ./cmd/stopover-agent
 
 install: ## install stopover into GOBIN
 	$(GO) install -trimpath ./cmd/stopover

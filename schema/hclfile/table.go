@@ -48,6 +48,7 @@ type Attr struct {
 	Since    string // version; empty: since the beginning
 	Required bool
 	Labels   []string // the labels of the block under which it may stand; empty: any
+	With     []string // the arguments beside one of which it may stand; empty: any
 }
 
 // Block declares one kind of block. The root of the language is a Block

@@ -141,6 +141,7 @@ type login struct {
 	verified bool
 	did      []string // ways to log in that were tried
 	asked    int      // rounds of questions
+	takes    []string // ways that the server takes
 }
 
 func (l *login) config() *ssh.ClientConfig {
@@ -153,6 +154,13 @@ func (l *login) config() *ssh.ClientConfig {
 			l.refused = l.known.check(name, remote, key)
 			l.verified = l.verified || l.refused == nil
 			return l.refused
+		},
+		AuthCallback: func(a *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			l.takes = nil
+			for _, m := range a.AllowedMethods[:min(len(a.AllowedMethods), 10)] {
+				l.takes = append(l.takes, Plain([]byte(m), 40))
+			}
+			return nil, nil // the next in order
 		},
 		BannerCallback: func(string) error { return nil }, // nobody reads it
 		ClientVersion:  "SSH-2.0-Stopover",
@@ -212,7 +220,10 @@ func (l *login) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return silent(address, "while logging in", l.hop.timeout, err)
 	case l.verified:
-		return &AuthError{Address: address, User: l.hop.user, Tried: compact(l.did), Notes: l.keys.notes, Said: strings.TrimPrefix(said, "ssh: handshake failed: ")}
+		if strings.Contains(said, "unable to authenticate") { // the library's words, and not more than is known
+			said = ""
+		}
+		return &AuthError{Address: address, User: l.hop.user, Tried: compact(l.did), Notes: l.keys.notes, Takes: l.takes, Said: strings.TrimPrefix(said, "ssh: handshake failed: ")}
 	}
 	return away(address, "The port answers, but not as an SSH server does; if it is one, its log says why it hung up", err)
 }

@@ -115,6 +115,7 @@ type AuthError struct {
 	User    string
 	Tried   []string // ways that were tried, with keys by fingerprint and file
 	Notes   []string // why others were not
+	Takes   []string // the ways that the server takes, as it says
 	Said    string   // what the server said, made printable
 }
 
@@ -130,6 +131,9 @@ func (e *AuthError) Error() string {
 	}
 	if len(e.Notes) > 0 {
 		s += "; " + strings.Join(e.Notes, "; ")
+	}
+	if len(e.Takes) > 0 {
+		s += "; it takes: " + strings.Join(e.Takes, ", ")
 	}
 	if e.Said != "" {
 		s += "; it said: " + e.Said

@@ -28,7 +28,9 @@ type Server struct {
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	conf string
-	log  *lockedBuffer
+	// mounts are commands that run in the server's mount namespace before it.
+	mounts string
+	log    *lockedBuffer
 }
 
 type lockedBuffer struct {
@@ -73,6 +75,13 @@ func Need(t testing.TB, programs ...string) {
 // Start runs a server; lines are added to its configuration.
 func Start(t testing.TB, lines ...string) *Server {
 	t.Helper()
+	s := prepare(t, lines...)
+	s.run(t)
+	return s
+}
+
+func prepare(t testing.TB, lines ...string) *Server {
+	t.Helper()
 	Need(t)
 	s := &Server{Dir: t.TempDir(), Host: "127.0.0.1", log: &lockedBuffer{}}
 	s.HostKey, s.UserKey = filepath.Join(s.Dir, "host"), filepath.Join(s.Dir, "user")
@@ -91,6 +100,11 @@ func Start(t testing.TB, lines ...string) *Server {
 	// The first value counts for sshd: what a test says stands before.
 	s.conf = filepath.Join(s.Dir, "sshd_config")
 	write(t, s.conf, strings.Join(append(append([]string{}, lines...), conf...), "\n")+"\n")
+	return s
+}
+
+func (s *Server) run(t testing.TB) {
+	t.Helper()
 	s.Up(t)
 	t.Cleanup(func() {
 		s.Kill()
@@ -98,16 +112,15 @@ func Start(t testing.TB, lines ...string) *Server {
 			t.Logf("sshd said:\n%s", s.log.String())
 		}
 	})
-	return s
 }
 
 // Up starts the server again after Kill, on its port.
 func (s *Server) Up(t testing.TB) {
 	t.Helper()
-	cmd := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", s.conf)
+	cmd := exec.Command("/bin/sh", "-c", s.mounts+`exec /usr/sbin/sshd -D -e -f "$1"`, "sh", s.conf)
 	cmd.Stderr = s.log
 	cmd.WaitDelay = time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,9 @@ import (
 func (m *maker) mailbox(a *Account, address, p string, messages int) error {
 	box := &Mailbox{Path: p, UIDValidity: 1_700_000_000}
 	root := m.path(p)
+	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
+		return err
+	}
 	folders := []string{"", ".Archive"}
 	for _, f := range folders {
 		for _, d := range []string{"cur", "new", "tmp"} {

@@ -241,7 +241,10 @@ func (m *maker) reload(ctx context.Context) error {
 	for _, argv := range [][]string{
 		{"sh", "-c", "nginx -t 2>&1 && nginx -s reload"},
 		{"sh", "-c", "apache2ctl configtest 2>&1 && apache2ctl graceful"},
-		{"sh", "-c", "kill -USR2 $(cat /run/php/php8.2-fpm.pid)"},
+		{"sh", "-c", `kill -USR2 $(cat /run/php/php8.2-fpm.pid)
+for s in shop blog; do
+  i=0; until [ -S /run/php/$s.sock ] || [ $i = 100 ]; do sleep 0.05; i=$((i+1)); done
+done`},
 		{"doveadm", "reload"},
 	} {
 		if _, err := m.h.Run(ctx, argv...); err != nil {
