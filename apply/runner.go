@@ -78,6 +78,7 @@ type server struct {
 	opened   providers.Server
 	can      providers.Abilities
 	found    *schema.FoundServer // nil: not surveyed
+	fresh    *schema.FoundServer // as it was found for probes, after it came up; nil: it was there before
 	claimed  bool
 	term     uint64
 	identity providers.Identity
@@ -247,7 +248,7 @@ func (x *run) superseded(err error) error {
 		if lost.Server == "" {
 			lost.Server = s.name
 		}
-		found, e := s.opened.Survey(ctx, providers.SurveyOptions{})
+		found, e := s.opened.Survey(ctx, providers.SurveyOptions{Refresh: true})
 		if e == nil && found.Claim.Term > s.term && found.Claim.Holder != "" && found.Claim.Holder != x.Holder {
 			return &SupersededError{Server: s.name, Holder: found.Claim.Holder, Err: err}
 		}

@@ -119,13 +119,14 @@ type FoundServer struct {
 	FreeInodes  int64                 `json:"free_inodes"`
 	TotalBytes  int64                 `json:"total_bytes,omitempty"`
 	TotalInodes int64                 `json:"total_inodes,omitempty"`
-	Names       []string              `json:"names,omitempty"`     // host names that are the server's own
-	Outgoing    []string              `json:"outgoing,omitempty"`  // addresses that connections from it come from
-	HostKeys    []string              `json:"host_keys,omitempty"` // fingerprints, for notices; none: the provider has no SSH
-	System      *System               `json:"system,omitempty"`    // of a whole machine; nil: the provider does not tell
-	Layout      string                `json:"layout,omitempty"`    // by which its accounts were found
-	At          time.Time             `json:"at,omitzero"`         // when it was looked at; a survey may be a remembered one
-	Findings    []Finding             `json:"findings,omitempty"`  // about the server, not about one account
+	Names       []string              `json:"names,omitempty"`      // host names that are the server's own
+	Outgoing    []string              `json:"outgoing,omitempty"`   // addresses that connections from it come from
+	HostKeys    []string              `json:"host_keys,omitempty"`  // fingerprints, for notices; none: the provider has no SSH
+	System      *System               `json:"system,omitempty"`     // of a whole machine; nil: the provider does not tell
+	Layout      string                `json:"layout,omitempty"`     // by which its accounts were found
+	At          time.Time             `json:"at,omitzero"`          // when it was looked at
+	Remembered  bool                  `json:"remembered,omitempty"` // this is what was seen at At; nobody looked now
+	Findings    []Finding             `json:"findings,omitempty"`   // about the server, not about one account
 }
 
 // Account returns what was found of an account, or nil.
