@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stopover/stopover/providers/agent"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -110,7 +111,7 @@ func TestLines(t *testing.T) {
 			"e.json":    `{"amqp": "amqp://guest@127.0.0.1:5672/"}`,
 			"notes.txt": "/tmp/x 0.0.0.0:1",
 		}, []string{
-			"localhost-service .env:1 redis (127.0.0.1)", "localhost-service .env:3 memcached (localhost:11211)", "localhost-service d.php:2 elasticsearch (localhost:9200)", "localhost-service e.json:1 rabbitmq (127.0.0.1:5672)",
+			"localhost-service .env:1 127.0.0.1 (redis)", "localhost-service .env:3 localhost:11211 (memcached)", "localhost-service d.php:2 localhost:9200 (elasticsearch)", "localhost-service e.json:1 127.0.0.1:5672 (rabbitmq)",
 			"log-reader b.sh:1 admin/logs/http/2024/x.log", "log-reader b.sh:2 /var/log/apache2/access.log", `sql-mode c.php:2 $db->query("SET SESSION sql_mode = ''");`,
 			"tmp a.php:2 /tmp/state.db", "tmp a.php:3 /tmp", "tmp a.php:5 /tmp/y",
 		}},
@@ -121,13 +122,15 @@ func TestLines(t *testing.T) {
 			"composer.phar":              "#!/usr/bin/env php\n<?php class Composer { const VERSION = '1.10.22'; }",
 			"www/core/lib/Drupal.php":    "<?php\nclass Drupal {\n  const VERSION = '8.8.5';\n}\n",
 			"old/includes/bootstrap.inc": "<?php\ndefine('VERSION', '7.98');\nfunction drupal_x() {}\n",
+			"new/core/lib/Drupal.php":    "<?php const VERSION = '10.1.0';",
+			"bin/composer.phar":          "<?php class Composer { const VERSION = '2.5.8'; }",
 			"other/lib/Drupal.php":       "<?php const VERSION = '1.2';",
 			"node_modules/x/run.sh":      "php7.4\n",
 			"vendor/x/conf.ini":          "a=/tmp/x\n",
 			"bin.sh":                     "php7.4\x00\x01",
 		}, []string{
 			"composer a/composer.lock:0 composer.lock 1.1.0 (composer 1)", "composer b/composer.lock:0 composer.lock (composer 1)", "composer composer.phar:0 composer.phar 1.10.22 (composer 1)",
-			"drupal old/includes/bootstrap.inc:2 7.98", "drupal www/core/lib/Drupal.php:3 8.8.5",
+			"drupal old/includes/bootstrap.inc:2 7.98 (Drupal before 8.9)", "drupal www/core/lib/Drupal.php:3 8.8.5 (Drupal before 8.9)",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,9 +176,6 @@ func TestEnvironments(t *testing.T) {
 		{Kind: "venv", Path: "venv", Runtime: "python", Version: "3.11.2", Home: "/usr/bin", Tool: "venv"},
 	}
 	if d := cmp.Diff(want, a.Environments); d != "" {
-		t.Error(d)
-	}
-	if d := cmp.Diff([]schema.RuntimeUse{{Name: "python", Version: "3.11", By: "venv venv"}, {Name: "python", Version: "3.8", By: "venv old"}}, a.Runtimes); d != "" {
 		t.Error(d)
 	}
 	for _, l := range a.Lines {
@@ -269,5 +269,40 @@ func TestBackups(t *testing.T) {
 	}
 	if b := got["bob"]; !b.Backups || !b.Backup.IsZero() {
 		t.Errorf("%v %v", b.Backups, b.Backup)
+	}
+}
+
+// What a file asks for is a use of the line that the server has, and none of
+// what it does not have.
+func TestUses(t *testing.T) {
+	w := newWorld(&Machine{}, agent.LookRequest{}, nil)
+	w.server.Runtimes = []schema.Runtime{{Name: "php", Version: "8.2"}, {Name: "python", Version: "3.11"}, {Name: "nodejs", Version: "18"}}
+	a, h := &account{}, newHarvest()
+	for _, u := range []schema.RuntimeUse{{Name: "python", Version: "3.11", By: "venv a"}, {Name: "python", Version: "3.8", By: "venv b"}, {Name: "php", Version: "8.2.7", By: "file c"},
+		{Name: "nodejs", Version: "18.1.0", By: "file d"}, {Name: "nodejs", Version: "181", By: "file e"}, {Name: "php", Version: "8.2.7", By: "file c"}} {
+		h.runtimes.add(u)
+	}
+	w.reap(a, h)
+	want := []schema.RuntimeUse{{Name: "nodejs", Version: "18", By: "file d"}, {Name: "php", Version: "8.2", By: "file c"}, {Name: "python", Version: "3.11", By: "venv a"}}
+	if d := cmp.Diff(want, a.Runtimes); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestListensOnItsOwnAddress(t *testing.T) {
+	s := newServer(t)
+	s.names = []string{"192.0.2.10", "2001:db8::1", "web1.example.net"}
+	s.user("alice", 2001, "/home/alice")
+	s.put("/home/alice/app.ini", "listen = 192.0.2.10:8080\nbind=[2001:db8::1]:81\nhost = 192.0.2.10\nlisten=web1.example.net:80\n# listen 192.0.2.10\nbind 192.0.2.10\n")
+	_, got := s.look()
+	var out []string
+	for _, l := range got["alice"].Lines {
+		out = append(out, fmt.Sprint(l.Kind, " ", l.Line, " ", l.What))
+	}
+	if d := cmp.Diff([]string{"listen 1 192.0.2.10:8080", "listen 2 [2001:db8::1]:81", "listen 6 192.0.2.10"}, out); d != "" {
+		t.Error(d)
+	}
+	if n := len(got["alice"].Mentions); n != 6 {
+		t.Errorf("%d mentions", n)
 	}
 }
