@@ -243,8 +243,23 @@ func (f *walk) done(j dirJob, more []dirJob) {
 		if t.t != nil {
 			t.t.close()
 		}
-		left := f.left.Add(-1)
-		f.w.progress(providers.Progress{Items: f.total - left, ItemsTotal: f.total, Note: "homes and mailboxes"})
+		f.finished(t)
+	}
+}
+
+// finished forgets what was only needed during the walk of a territory, and says
+// so now and then.
+func (f *walk) finished(t *territory) {
+	t.count.forget()
+	for _, b := range t.inner {
+		b.count.forget()
+	}
+	if t.box != nil {
+		t.box.count.forget()
+	}
+	read := f.total - f.left.Add(-1)
+	if read == f.total || read%max(1, f.total/100) == 0 {
+		f.w.progress(providers.Progress{Items: read, ItemsTotal: f.total, Note: "homes and mailboxes"})
 	}
 }
 
@@ -291,6 +306,13 @@ func (c *counts) first(i fileInfo) bool {
 	}
 	c.seen[k] = struct{}{}
 	return true
+}
+
+// forget lets go of the names that were met.
+func (c *counts) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = nil
 }
 
 func (c *counts) add(bytes, entries int64) {

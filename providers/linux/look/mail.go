@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -63,8 +64,8 @@ func (w *world) mailboxes(ctx context.Context) map[*account][]*box {
 			shared = append(shared, w.places([]string{t})...)
 		}
 	}
-	for _, u := range users {
-		if u.home != "" {
+	for _, name := range slices.Sorted(maps.Keys(users)) {
+		if u := users[name]; u.home != "" {
 			shared = append(shared, place{base: u.home, user: u.user, domain: u.domain})
 		}
 	}
