@@ -85,7 +85,17 @@ func (h *Host) files(o HostOptions) ([]specFile, error) {
 		{Path: "/etc/ssh/ssh_host_ed25519_key.pub", Text: h.record.Key + "\n", Mode: 0o644},
 		{Path: "/root/.ssh/authorized_keys", Text: string(public), Mode: 0o600},
 		{Path: "/etc/mysql/mariadb.conf.d/91-testbed.cnf", Text: maria, Mode: 0o644},
-		{Path: "/etc/exim4/update-exim4.conf.conf", Text: "dc_other_hostnames='" + h.Name + ".test'\n", Mode: 0o644, Append: true},
+	}
+	for _, p := range eximFiles() {
+		b, err := os.ReadFile(filepath.Join(h.record.Lower, p))
+		if err != nil {
+			return nil, err
+		}
+		i, err := os.Stat(filepath.Join(h.record.Lower, p))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, specFile{Path: p, Text: strings.ReplaceAll(string(b), nameInRoot, h.Name), Mode: i.Mode().Perm()})
 	}
 	postgres := joined(o.Postgres)
 	if o.WALLevel != "" {
