@@ -411,6 +411,28 @@ func supervisorPrograms(file string, text []byte) (list []*unit) {
 	return list
 }
 
+// runsOf says whether the program of a package's unit runs, on a machine whose
+// processes no systemd keeps apart.
+func (s *running) runsOf(file string) bool {
+	if !filepath.IsAbs(file) || s.r.exists("/run/systemd/system") {
+		return false // control groups tell
+	}
+	for _, u := range loadUnit(serverUnits{s.r}, s.r.resolve(file), file, nil) {
+		f := strings.Fields(execLine(u))
+		if len(f) == 0 || !filepath.IsAbs(f[0]) {
+			continue
+		}
+		real := s.r.real(f[0])
+		if name, _ := s.interpreter(filepath.Base(real)); name != "" || filepath.Base(real) == "dash" || filepath.Base(real) == "bash" {
+			continue // it runs other things, too
+		}
+		if slices.ContainsFunc(s.procs, func(p process) bool { return p.exe == real }) {
+			return true
+		}
+	}
+	return false
+}
+
 // daemons adds the services of packages that are enabled or run.
 func (s *running) daemons() {
 	have := map[string]int{}
@@ -438,7 +460,8 @@ func (s *running) daemons() {
 		entries, _ := s.r.list(w)
 		for _, e := range entries {
 			if strings.HasSuffix(e.Name(), ".service") && !owned[e.Name()] {
-				add(schema.Service{Name: e.Name(), Enabled: true, File: s.r.link(filepath.Join(w, e.Name()))})
+				file := s.r.link(filepath.Join(w, e.Name()))
+				add(schema.Service{Name: e.Name(), Enabled: true, File: file, Running: s.runsOf(file)})
 			}
 		}
 	}

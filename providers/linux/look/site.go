@@ -361,12 +361,6 @@ func (s *running) nobody(v *vhost) {
 // placePools hands pools to the accounts that they run as, or in whose homes
 // they work.
 func (s *running) placePools() {
-	used := map[string]bool{}
-	for _, v := range s.hosts {
-		if p := s.poolOf(v); p != nil {
-			used[p.File+"\x00"+p.Name] = true
-		}
-	}
 	for _, p := range s.pools {
 		a := s.byUser(p.User)
 		if a == nil {
@@ -378,9 +372,6 @@ func (s *running) placePools() {
 		a.Pools = append(a.Pools, p)
 		if s.byPath(p.File) != a {
 			a.other(p.File)
-		}
-		if !used[p.File+"\x00"+p.Name] && p.PHP != "" {
-			a.use(schema.RuntimeUse{Name: "php", Version: p.PHP, By: "pool " + p.Name})
 		}
 	}
 }
