@@ -37,18 +37,11 @@ func (x *run) place(ctx context.Context, s *server, account string, p schema.Pro
 	return at, nil
 }
 
-// services collects at which addresses a server answers itself. One that came
-// up after the plan was made is surveyed for where it takes mail.
+// services collects at which addresses a server answers itself.
 func (x *run) services(ctx context.Context, s *server, p schema.Probe, out map[string]string) error {
-	found := s.found
-	if p.SMTP != "" && p.Port == 0 && (found == nil || found.SMTP == "") && s.can.Owner != nil {
-		var err error
-		if found, err = s.look(ctx); err != nil {
-			return fmt.Errorf("look where server %s takes mail: %w", schema.QuoteName(s.name), err)
-		}
-		if found.SMTP == "" {
-			return fmt.Errorf("nothing says at which address server %s takes mail: its provider cannot be probed for mail; remove the probe", schema.QuoteName(s.name))
-		}
+	found, err := x.foundFor(ctx, s, p)
+	if err != nil {
+		return err
 	}
 	if found != nil {
 		maps.Copy(out, found.Services)
@@ -73,6 +66,32 @@ func (x *run) services(ctx context.Context, s *server, p schema.Probe, out map[s
 	return nil
 }
 
+// foundFor is what is known of a server for a probe. One that came up after the
+// plan was made is surveyed for it, once; where its sites answer it says itself.
+func (x *run) foundFor(ctx context.Context, s *server, p schema.Probe) (*schema.FoundServer, error) {
+	found := s.found
+	if s.fresh != nil {
+		found = s.fresh
+	}
+	there := found != nil && found.Presence == schema.Present
+	if there && (p.SMTP == "" || found.SMTP != "" || s.can.Owner == nil) || s.can.Owner != nil && strings.HasPrefix(p.HTTP, "http:") {
+		return found, nil
+	}
+	found, err := s.look(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look where server %s answers: %w", schema.QuoteName(s.name), err)
+	}
+	if p.SMTP != "" && found.SMTP == "" && s.can.Owner != nil {
+		return nil, fmt.Errorf("nothing says at which address server %s takes mail: its provider cannot be probed for mail; remove the probe", schema.QuoteName(s.name))
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if known := x.servers[s.name]; known != nil {
+		known.fresh = found
+	}
+	return found, nil
+}
+
 // hostOf is the address that a server answers on itself: that of its front, else
 // that by which Stopover reaches it, else the first one that users reach.
 func (x *run) hostOf(s *server, services map[string]string) string {
@@ -82,13 +101,14 @@ func (x *run) hostOf(s *server, services map[string]string) string {
 	if c := x.plan.Config.Server(s.name); c != nil && c.Address != "" && !strings.ContainsRune(c.Address, '/') {
 		return bareHost(c.Address)
 	}
-	for _, a := range x.addressesOf(s) {
-		if _, _, err := net.SplitHostPort(a); err == nil && services[schema.ServiceHTTP] == "" {
-			services[schema.ServiceHTTP] = a
-		}
-		return bareHost(a)
+	addresses := x.addressesOf(s)
+	if len(addresses) == 0 {
+		return ""
 	}
-	return ""
+	if _, _, err := net.SplitHostPort(addresses[0]); err == nil && services[schema.ServiceHTTP] == "" {
+		services[schema.ServiceHTTP] = addresses[0]
+	}
+	return bareHost(addresses[0])
 }
 
 // bareHost is an address without the user and the port that stand beside it.

@@ -78,6 +78,7 @@ type server struct {
 	opened   providers.Server
 	can      providers.Abilities
 	found    *schema.FoundServer // nil: not surveyed
+	fresh    *schema.FoundServer // as it was found for probes, after it came up; nil: it was there before
 	claimed  bool
 	term     uint64
 	identity providers.Identity

@@ -157,8 +157,7 @@ func TestSite(t *testing.T) {
 // meant is asked each time, with the name that a visitor would use.
 func TestFollow(t *testing.T) {
 	ca := newAuthority(t)
-	var secure *httptest.Server
-	secure = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.TLS.ServerName != strings.Split(r.Host, ":")[0] {
 			t.Errorf("asked for %s with the name %s", r.Host, r.TLS.ServerName)
 		}
@@ -286,6 +285,8 @@ func TestHostileSites(t *testing.T) {
 		"header":    {endless(head+"X-More: ", filler), false},
 		"continues": {endless("", "HTTP/1.1 100 Continue\r\n\r\n"), false},
 		"rubbish":   {endless("", "\x00\xff\x1b[2J"), false},
+		"line":      {endless("HTTP/1.1 200 "+strings.Repeat("\x1b[2J", 5000)+"\r\nX", "\r\n\r\n"), false},
+		"early":     {endless(head+"Content-Length: 19\r\n\r\n<title>Shop</title>", filler), true},
 		"silence":   {func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, false},
 		"title":     {endless(head+"Connection: close\r\n\r\n<title>\x1b[31mShop\xff</title>", filler), true},
 	} {

@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 
 	"github.com/stopover/stopover/schema"
 )
@@ -34,10 +37,12 @@ func (q *asking) askSite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client := q.client(ctx)
-	defer client.CloseIdleConnections()
+	visit := &visit{asking: q}
+	if q.Follow { // pages that set a cookie and redirect would never end
+		visit.jar, _ = cookiejar.New(nil) // without a list there is no error
+	}
 	for hops := 0; ; hops++ {
-		next, err := q.page(ctx, client, at)
+		next, err := visit.page(ctx, at)
 		if err != nil && q.distrusts(err) {
 			return nil
 		}
@@ -52,6 +57,12 @@ func (q *asking) askSite(ctx context.Context) error {
 	}
 }
 
+// visit is one visitor: a page and those that it redirects to.
+type visit struct {
+	*asking
+	jar http.CookieJar // nil: cookies are not kept
+}
+
 func siteURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -64,30 +75,28 @@ func siteURL(raw string) (*url.URL, error) {
 }
 
 // page asks for one page and returns where it redirects to; nil: nowhere.
-func (q *asking) page(ctx context.Context, client *http.Client, at *url.URL) (*url.URL, error) {
-	q.answer.Certificate = nil // of the page that counts
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+func (v *visit) page(ctx context.Context, at *url.URL) (*url.URL, error) {
+	a := &v.answer
+	a.Certificate = nil // of the page that counts
+	conn, err := v.connect(ctx, at)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ask server %s for %s: %w", schema.QuoteName(v.Server), shownURL(at), err)
 	}
-	req.Header.Set("User-Agent", "stopover-probe")
-	res, err := client.Do(req)
+	defer conn.Close()
+	res, err := v.get(ctx, conn, at)
 	if err != nil {
-		var u *url.Error // the URL's own text is known; what went wrong with it is not
-		if errors.As(err, &u) {
-			err = u.Err
-		}
-		return nil, fmt.Errorf("ask server %s for %s: %w", schema.QuoteName(q.Server), shownURL(at), err)
+		return nil, fmt.Errorf("ask server %s for %s: %w", schema.QuoteName(v.Server), shownURL(at), err)
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, mostBody))
+	body, err := io.ReadAll(io.LimitReader(res.Body, mostBody)) // closing it would read what is left
 	if err != nil {
-		return nil, fmt.Errorf("read %s from server %s: %w", shownURL(at), schema.QuoteName(q.Server), err)
+		return nil, fmt.Errorf("read %s from server %s: %w", shownURL(at), schema.QuoteName(v.Server), err)
 	}
-	a := &q.answer
+	if v.jar != nil {
+		v.jar.SetCookies(at, res.Cookies())
+	}
 	a.Status, a.Title = res.StatusCode, title(body)
-	a.Contains = bytes.Contains(body, []byte(q.Contains))
-	a.Found = q.Absent != "" && bytes.Contains(body, []byte(q.Absent))
+	a.Contains = bytes.Contains(body, []byte(v.Contains))
+	a.Found = v.Absent != "" && bytes.Contains(body, []byte(v.Absent))
 	if res.StatusCode < 300 || res.StatusCode > 399 {
 		return nil, nil
 	}
@@ -97,6 +106,80 @@ func (q *asking) page(ctx context.Context, client *http.Client, at *url.URL) (*u
 	}
 	a.Redirects = append(a.Redirects, strconv.Itoa(res.StatusCode)+" "+shownURL(next))
 	return next, nil
+}
+
+// connect reaches the server, whatever name the URL has.
+func (v *visit) connect(ctx context.Context, at *url.URL) (net.Conn, error) {
+	service, port := schema.ServiceHTTP, 0
+	if at.Scheme == "https" {
+		service = schema.ServiceHTTPS
+	}
+	if p := at.Port(); p != "" {
+		var err error
+		if port, err = strconv.Atoi(p); err != nil || port < 1 || port > 65535 {
+			return nil, fmt.Errorf("%q is no port", p)
+		}
+	}
+	address, err := v.at(service, port)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dial(ctx, address)
+	if err != nil || at.Scheme != "https" {
+		return conn, err
+	}
+	name, err := idna.Lookup.ToASCII(at.Hostname())
+	if err != nil {
+		name = at.Hostname() // an address; or nobody's name, as the certificate will tell
+	}
+	secured, err := v.handshake(ctx, conn, v.tlsName(name))
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+// mostInterim are the answers of the kind "100 Continue" before the one.
+const mostInterim = 5
+
+// get puts one request. The library's client is not used: it takes what a server
+// sends too early for something to log, on the terminal of whoever runs this.
+func (v *visit) get(ctx context.Context, conn net.Conn, at *url.URL) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = true
+	req.Header.Set("User-Agent", "stopover-probe")
+	req.Header.Set("Accept", "*/*")
+	if v.jar != nil {
+		for _, c := range v.jar.Cookies(at) {
+			req.AddCookie(c)
+		}
+	}
+	if err := req.Write(conn); err != nil {
+		return nil, err
+	}
+	from := bufio.NewReader(conn)
+	for range mostInterim {
+		res, err := http.ReadResponse(from, req)
+		if err != nil {
+			return nil, noHTTP(err)
+		}
+		if res.StatusCode >= 200 {
+			return res, nil
+		}
+	}
+	return nil, errors.New("it does not come to an answer")
+}
+
+// noHTTP says what came instead of an answer, without repeating all of it.
+func noHTTP(err error) error {
+	if s := err.Error(); len(s) > mostLine {
+		return errors.New(short(s, mostLine) + "…")
+	}
+	return err
 }
 
 // shownURL is a URL without what changes from visit to visit, and without what
@@ -120,53 +203,6 @@ func (q *asking) follows(from, to *url.URL) bool {
 	bare := func(h string) string { return strings.TrimPrefix(strings.ToLower(strings.TrimSuffix(h, ".")), "www.") }
 	name := bare(to.Hostname())
 	return name == bare(from.Hostname()) || slices.ContainsFunc(q.Domains, func(d string) bool { return bare(d) == name })
-}
-
-// client dials the server, whatever it is asked for. Cookies are kept while
-// redirects are followed: pages that set one and redirect would never end.
-func (q *asking) client(ctx context.Context) *http.Client {
-	connect := func(host string) (net.Conn, error) {
-		_, port, err := net.SplitHostPort(host) // whatever the name is: the server is asked
-		if err != nil {
-			return nil, err
-		}
-		number, err := strconv.Atoi(port)
-		if err != nil {
-			return nil, err
-		}
-		service := schema.ServiceHTTP
-		if number == schema.ServicePort(schema.ServiceHTTPS) {
-			service = schema.ServiceHTTPS
-		}
-		address, err := q.at(service, number)
-		if err != nil {
-			return nil, err
-		}
-		return dial(ctx, address)
-	}
-	t := &http.Transport{
-		DialContext: func(_ context.Context, _, host string) (net.Conn, error) { return connect(host) },
-		DialTLSContext: func(_ context.Context, _, host string) (net.Conn, error) {
-			conn, err := connect(host)
-			if err != nil {
-				return nil, err
-			}
-			name, _, _ := net.SplitHostPort(host)
-			secured, err := q.handshake(ctx, conn, q.tlsName(name))
-			if err != nil {
-				_ = conn.Close()
-				return nil, err
-			}
-			return secured, nil
-		},
-		DisableKeepAlives:      true,
-		MaxResponseHeaderBytes: 256 << 10,
-	}
-	c := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if q.Follow {
-		c.Jar, _ = cookiejar.New(nil) // without a list there is no error
-	}
-	return c
 }
 
 // title finds the title of a page; what is inside is shown to people only.

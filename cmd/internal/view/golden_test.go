@@ -109,8 +109,31 @@ func probes() []report.Probed {
 			{Probe: "cart", Before: before, Now: &apply.Answer{Status: 200, Title: "Shop"}, OK: true}}},
 		{Account: nasty, Server: "transit", Err: "dial: " + nasty},
 		{Account: "blog", Server: "transit", At: at, OK: true, Probes: []report.ProbedOnce{{Probe: "home", Before: before, Now: &apply.Answer{Status: 301}, OK: true, Recorded: true}}},
+		{Account: "kinds", Server: "transit", At: at, Probes: kinds()},
 		{Account: "wiki", Server: "transit", At: at, OK: true},
 		{Account: "idle", Server: "transit"},
+	}
+}
+
+// kinds are a probe of each kind, with what hostile servers answer.
+func kinds() []report.ProbedOnce {
+	box := func(n int64) schema.Seen {
+		return schema.Seen{Kind: schema.ProbeIMAP, Mailboxes: []schema.SeenMailbox{{Name: "INBOX", Messages: n, UIDValidity: 7}, {Name: nasty, Messages: 1}}}
+	}
+	c := &schema.SeenCertificate{Issuer: "R11 " + nasty, Names: []string{nasty}, Expires: time.Unix(2e9, 0)}
+	broken := *c
+	broken.Wrong = "x509: certificate is valid for " + nasty
+	return []report.ProbedOnce{
+		{Probe: "box", Before: &schema.BaselineFact{Seen: box(3012)}, Now: &apply.Answer{Seen: box(3010)}, Why: "INBOX had 3,012 messages and has 3,010"},
+		{Probe: "one", Before: &schema.BaselineFact{Seen: schema.Seen{Kind: schema.ProbeIMAP, Mailboxes: []schema.SeenMailbox{{Name: nasty, Messages: 1}}}},
+			Now: &apply.Answer{Seen: schema.Seen{Kind: schema.ProbeIMAP, Refused: "login: NO " + nasty}}, Why: "login: NO " + nasty},
+		{Probe: "orders", Before: &schema.BaselineFact{Seen: schema.Seen{Kind: schema.ProbeSQL, Rows: [][]string{{"41"}}}},
+			Now: &apply.Answer{Seen: schema.Seen{Kind: schema.ProbeSQL, Rows: [][]string{{nasty}}}}, Why: "the value was \"41\" and is " + nasty},
+		{Probe: "rows", OK: true, Now: &apply.Answer{Seen: schema.Seen{Kind: schema.ProbeSQL, Rows: [][]string{{"1"}, {"2"}}, Cut: true}}},
+		{Probe: "port", OK: true, Now: &apply.Answer{Contains: true, Seen: schema.Seen{Kind: schema.ProbeTCP, Line: nasty, Certificate: c}}},
+		{Probe: "own", Before: &schema.BaselineFact{Seen: schema.Seen{Kind: schema.ProbeCommand, Line: "ok"}},
+			Now: &apply.Answer{Status: 2, Seen: schema.Seen{Kind: schema.ProbeCommand, Line: nasty}}, Why: "it ended with status 0 and ends with 2"},
+		{Probe: "site", OK: true, Now: &apply.Answer{Status: 301, Seen: schema.Seen{Kind: schema.ProbeHTTP, Redirects: []string{"301 https://" + nasty}, Certificate: &broken}}},
 	}
 }
 
