@@ -349,7 +349,8 @@ func (w *world) reap(a *account, h *harvest) {
 	var more [6]bool
 	a.Links, more[0] = h.links.take()
 	a.Mentions, more[1] = h.mentions.take()
-	a.Lines, more[2] = h.lines.take()
+	said, over := h.lines.take()
+	a.Lines, more[2] = append(a.Lines, said...), over // crontabs have said some
 	a.Environments, more[3] = h.environments.take()
 	a.Binaries, more[4] = h.binaries.take()
 	if h.read.over.Load() {
