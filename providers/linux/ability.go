@@ -10,7 +10,7 @@ const later = "this version of Stopover looks at Linux servers and tries their d
 
 // can is what a Linux server can do in this version.
 func can() []schema.Capability {
-	return []schema.Capability{schema.CanListResidue}
+	return []schema.Capability{schema.CanListResidue, schema.CanDial}
 }
 
 // cannot says why everything else is absent.
@@ -32,7 +32,7 @@ func cannot() map[schema.Capability]string {
 
 // Abilities says what the server can do, and of everything else why it cannot.
 func (s *server) Abilities() providers.Abilities {
-	return providers.Abilities{Cannot: cannot()}
+	return providers.Abilities{Dialer: s, Cannot: cannot()}
 }
 
 // findings are the codes of what a survey of this kind finds.

@@ -39,7 +39,7 @@ func options() []providers.Option {
 
 func loginOptions() []providers.Option {
 	return []providers.Option{
-		{Name: "user", Type: "string", Doc: "Who logs in. Where that is not root, it needs sudo.", Default: "root", Example: "admin"},
+		{Name: "user", Type: "string", Doc: "Who logs in. Where that is not root, it needs sudo.", Default: "as in the SSH client's configuration, then root", Example: "admin"},
 		{Name: "port", Type: "number", Doc: "Port of the SSH server.", Default: "as in the SSH client's configuration, then 22", Example: "22"},
 		{Name: "identity_file", Type: "string", Doc: "Private key to log in with, instead of those that the SSH client would take.", Example: "~/.ssh/id_ed25519"},
 		{Name: "certificate_file", Type: "string", Doc: "Certificate of that key, where it does not lie beside it as KEY-cert.pub.", Example: "~/.ssh/id_ed25519-cert.pub"},
@@ -49,7 +49,7 @@ func loginOptions() []providers.Option {
 		{Name: "use_agent", Type: "bool", Doc: "Offer the keys of the ssh-agent, if there is one.", Default: "true", Example: "false"},
 		{Name: "passphrase", Type: "string", Secret: true, Doc: "Passphrase of the private key."},
 		{Name: "password", Type: "string", Secret: true, Doc: "Password of the user, where keys do not do."},
-		{Name: "sudo", Type: "bool", Doc: "Become root by sudo.", Default: "true unless the user is root", Example: "true"},
+		{Name: "sudo", Type: "bool", Doc: "Become root by sudo, where the user is not root.", Default: "true", Example: "false"},
 		{Name: "sudo_password", Type: "string", Secret: true, Doc: "What sudo asks for.", Default: "the password"},
 		{Name: "connect_timeout", Type: "duration", Doc: "How long reaching the server and logging in may take.", Default: "20s", Example: "20s"},
 		{Name: "agent_dir", Type: "string", Doc: "Directory on the server in which Stopover's agent lies. It is made for root alone; its file system must let programs run.", Default: agentDir, Example: "/opt/stopover/agent"},
@@ -77,7 +77,7 @@ func open(_ context.Context, s schema.Server, env providers.Env) (providers.Serv
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", schema.QuoteName(s.Name), err)
 	}
-	return newServer(s, o, env, &remote{server: s, options: o, executable: env.Executable}, time.Now), nil
+	return newServer(s, o, env, &remote{address: s.Address, options: o, executable: env.Executable}, time.Now), nil
 }
 
 // errOption is wrapped by what is wrong with an option, or with what it names.

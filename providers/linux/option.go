@@ -12,6 +12,8 @@ import (
 
 	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent"
+	"github.com/stopover/stopover/providers/linux/deploy"
+	"github.com/stopover/stopover/providers/linux/ssh"
 	"github.com/stopover/stopover/schema"
 	"github.com/stopover/stopover/schema/layout"
 )
@@ -19,9 +21,9 @@ import (
 // What holds where a server does not say.
 const (
 	rootUser  = "root"
-	agentDir  = "/var/lib/stopover/agent"
+	agentDir  = deploy.Dir
 	surveyAge = 15 * time.Minute
-	none      = "none" // switches off what would be taken of the SSH client
+	none      = ssh.None // switches off what would be taken of the SSH client
 )
 
 // settings are the options of one server, read.
@@ -48,19 +50,18 @@ type engineUser struct{ user, password string }
 func readOptions(s schema.Server, env providers.Env) (settings, error) {
 	r := optionReader{options: s.Options, dir: env.Dir}
 	out := settings{
-		user:     r.text("user", rootUser),
+		user:     r.text("user", ""),
 		identity: r.file("identity_file"), certificate: r.file("certificate_file"), knownHosts: r.file("known_hosts"), sshConfig: r.file("ssh_config"),
 		jump:     r.text("proxy_jump", ""),
 		port:     int(r.number("port", 0, 65535)),
-		useAgent: r.flag("use_agent", true),
-		connect:  r.duration("connect_timeout", 0), age: r.duration("survey_age", surveyAge),
+		useAgent: r.flag("use_agent", true), sudo: r.flag("sudo", true),
+		connect: r.duration("connect_timeout", 0), age: r.duration("survey_age", surveyAge),
 		agentDir: r.text("agent_dir", agentDir),
 		reads:    r.number("read_limit", 0, 1<<62),
 		names:    strings.Fields(r.text("names", "")),
 		secrets:  map[string]string{},
 		engines:  map[string]engineUser{},
 	}
-	out.sudo = r.flag("sudo", out.user != rootUser)
 	if !path.IsAbs(out.agentDir) || path.Clean(out.agentDir) != out.agentDir || out.agentDir == "/" {
 		r.wrong("agent_dir", out.agentDir, "is not the absolute path of a directory of its own")
 	}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +23,11 @@ import (
 type machine interface {
 	// Connect reaches the server, puts the agent there if it is not, and starts
 	// it. The stream's end is the agent's.
-	Connect(ctx context.Context, secrets func(option string) (string, error)) (net.Conn, error)
+	Connect(ctx context.Context, reveal func(option string) (string, error)) (net.Conn, error)
+	// Dial connects as a program on the server would.
+	Dial(ctx context.Context, network, address string, reveal func(option string) (string, error)) (net.Conn, error)
+	// Host is where the server was reached the last time; "" if it was not.
+	Host() string
 	Close() error
 }
 
@@ -59,6 +65,7 @@ func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*sch
 	case err != nil:
 		return s.complete(&schema.FoundServer{Presence: schema.Unreachable, Error: err.Error()}), nil
 	}
+	found.Services = s.services()
 	found.Presence, found.Error, found.At, found.Remembered = schema.Present, "", s.now().UTC(), false
 	s.remember(found)
 	return s.complete(found), nil
@@ -99,7 +106,7 @@ func (s *server) connected(ctx context.Context) (*agent.LookClient, error) {
 	if s.client != nil {
 		return s.client, nil
 	}
-	conn, err := s.machine.Connect(ctx, func(option string) (string, error) { return s.options.reveal(ctx, s.env, option) })
+	conn, err := s.machine.Connect(ctx, s.reveal(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +116,17 @@ func (s *server) connected(ctx context.Context) (*agent.LookClient, error) {
 	}
 	s.client = c
 	return c, nil
+}
+
+// reveal looks up the secret that an option refers to.
+func (s *server) reveal(ctx context.Context) func(option string) (string, error) {
+	return func(option string) (string, error) { return s.options.reveal(ctx, s.env, option) }
+}
+
+// Dial connects as a program on the server would, over the connection that all
+// of it goes through.
+func (s *server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return s.machine.Dial(ctx, network, address, s.reveal(ctx))
 }
 
 // once dials what is connected already, one time: a connection that is lost is
@@ -216,6 +234,21 @@ func plausible(f *schema.FoundServer) error {
 		}
 	}
 	return nil
+}
+
+// services are where the server answers, if that is not the address of its
+// configuration: that may be a name which only the SSH client knows.
+func (s *server) services() map[string]string {
+	host := s.machine.Host()
+	if host == "" || host == strings.Trim(s.config.Address, "[]") {
+		return nil
+	}
+	out := map[string]string{}
+	for _, service := range []string{schema.ServiceHTTP, schema.ServiceHTTPS, schema.ServiceSMTP, schema.ServiceSMTPS, schema.ServiceIMAP, schema.ServiceIMAPS,
+		schema.ServiceMariaDB, schema.ServicePostgreSQL} {
+		out[service] = net.JoinHostPort(host, strconv.Itoa(schema.ServicePort(service)))
+	}
+	return out
 }
 
 // same says whether two texts are one address, ports aside.

@@ -37,6 +37,7 @@ type bench struct {
 	connects atomic.Int32
 	looks    atomic.Int32
 	hang     chan struct{} // a look waits for it
+	host     string
 }
 
 func (b *bench) Connect(_ context.Context, reveal func(string) (string, error)) (net.Conn, error) {
@@ -55,6 +56,15 @@ func (b *bench) Connect(_ context.Context, reveal func(string) (string, error)) 
 	}()
 	return here, nil
 }
+
+func (b *bench) Dial(_ context.Context, network, address string, reveal func(string) (string, error)) (net.Conn, error) {
+	if _, err := reveal("password"); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("%s %s: connection refused", network, address)
+}
+
+func (b *bench) Host() string { return b.host }
 
 func (b *bench) Close() error { return nil }
 
@@ -205,6 +215,26 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestServices: probes ask a server that has a name of the SSH client's where
+// that leads.
+func TestServices(t *testing.T) {
+	now := noon
+	for host, want := range map[string]string{"": "", "10.0.0.10": "", "192.0.2.9": "192.0.2.9:443", "2001:db8::1": "[2001:db8::1]:443"} {
+		b := &bench{host: host}
+		if f := survey(t, opened(t, b, &now, nil, ""), providers.SurveyOptions{}); f.Service(schema.ServiceHTTPS) != want {
+			t.Errorf("%s: %q", host, f.Service(schema.ServiceHTTPS))
+		}
+	}
+}
+
+func TestDial(t *testing.T) {
+	now := noon
+	s := opened(t, &bench{}, &now, nil, "")
+	if _, err := s.Abilities().Dialer.Dial(t.Context(), "tcp", "127.0.0.1:3306"); err == nil || !strings.Contains(err.Error(), "tcp 127.0.0.1:3306: connection refused") {
+		t.Error(err)
+	}
+}
+
 func TestSecretThatIsNotThere(t *testing.T) {
 	now := noon
 	for option, other := range map[string]string{"password": "", "mariadb_password": "mariadb_user"} {
@@ -350,11 +380,11 @@ func TestOptions(t *testing.T) {
 		return readOptions(schema.Server{Name: "client", Options: o}, env)
 	}
 	s, err := read(nil)
-	if err != nil || s.user != "root" || s.sudo || !s.useAgent || s.age != 15*time.Minute || s.agentDir != "/var/lib/stopover/agent" || s.port != 0 {
+	if err != nil || s.user != "" || !s.sudo || !s.useAgent || s.age != 15*time.Minute || s.agentDir != "/var/lib/stopover/agent" || s.port != 0 {
 		t.Errorf("defaults: %+v, %v", s, err)
 	}
-	s, err = read(map[string]string{"user": "ann", "identity_file": "keys/id", "known_hosts": "~/x", "ssh_config": "none", "certificate_file": "/c", "port": "2222", "use_agent": "false"})
-	if err != nil || !s.sudo || s.identity != "/conf%%h/keys/id" || s.knownHosts != "~/x" || s.sshConfig != "none" || s.certificate != "/c" || s.port != 2222 || s.useAgent {
+	s, err = read(map[string]string{"user": "ann", "identity_file": "keys/id", "known_hosts": "~/x", "ssh_config": "none", "certificate_file": "/c", "port": "2222", "use_agent": "false", "sudo": "false"})
+	if err != nil || s.sudo || s.identity != "/conf%%h/keys/id" || s.knownHosts != "~/x" || s.sshConfig != "none" || s.certificate != "/c" || s.port != 2222 || s.useAgent {
 		t.Errorf("given: %+v, %v", s, err)
 	}
 	for option, value := range map[string]string{"port": "65536", "agent_dir": "relative", "survey_age": "-1s", "use_agent": "perhaps", "layout": "nobody", "user": "a\nb",
@@ -381,6 +411,11 @@ func TestKind(t *testing.T) {
 	for c := range cannot() {
 		if slices.Contains(k.Can, c) {
 			t.Errorf("it both can and cannot %s", c)
+		}
+	}
+	for _, c := range k.Can {
+		if cannot()[c] != "" {
+			t.Errorf("%s: %s", c, cannot()[c])
 		}
 	}
 	if _, err := k.Open(t.Context(), schema.Server{Name: "client"}, providers.Env{}); err == nil || !strings.Contains(err.Error(), "address") {

@@ -87,15 +87,20 @@ type world struct {
 	accounts []*account
 	byUID    map[int]*account // the account itself and further users of it
 	byName   map[string]*account
+	byHome   map[string]*account
 	progress func(providers.Progress)
 
-	mu sync.Mutex // of server.Findings
+	mu       sync.Mutex // of server.Findings
+	uidl     sync.Once
+	uidlText string // how Dovecot makes POP3 ids
 }
 
 // account is one account under way.
 type account struct {
 	schema.FoundAccount
-	home string // its path on the machine, below Root: "/home/alice"
+	home     string // its path on the machine, below Root: "/home/alice"
+	homeless bool   // the home is not there
+	walked   *territory
 
 	mu sync.Mutex // of Findings, Truncated, Runtimes and Other, which several parts write
 }
@@ -119,7 +124,7 @@ func (w *world) stages() [][]part {
 }
 
 func newWorld(m *Machine, q agent.LookRequest, progress func(providers.Progress)) *world {
-	w := &world{m: *m, q: q, layout: q.Layout, byUID: map[int]*account{}, byName: map[string]*account{}, progress: progress}
+	w := &world{m: *m, q: q, layout: q.Layout, byUID: map[int]*account{}, byName: map[string]*account{}, byHome: map[string]*account{}, progress: progress}
 	w.m.Root = cmp.Or(w.m.Root, "/")
 	if w.m.Log == nil {
 		w.m.Log = hclog.NewNullLogger()

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -395,13 +394,4 @@ func (i *initProcess) stopService(name string) error {
 	case <-time.After(serviceWait / 4):
 		return fmt.Errorf("%s does not end", name)
 	}
-}
-
-// lookPath is here so that a missing ip is told as such.
-func lookPath(name string) (string, error) {
-	p, err := exec.LookPath(name)
-	if err != nil {
-		return "", fmt.Errorf("%s is not installed on this machine: run make deps", name)
-	}
-	return p, nil
 }

@@ -30,7 +30,7 @@ func (m mirror) sources(release string) string {
 // mirrors reads from the machine's own package sources where Debian comes
 // from: a machine behind a mirror has its roots from that mirror. A machine
 // that is not a Debian says nothing about Debian's archive.
-func mirrors(string) mirror {
+func mirrors() mirror {
 	release := osRelease("/etc/os-release")
 	if release["ID"] != "debian" || release["VERSION_CODENAME"] == "" {
 		return mirror{}

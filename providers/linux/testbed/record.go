@@ -41,7 +41,9 @@ func startOf(pid int) (uint64, error) {
 	if len(f) < 20 {
 		return 0, fmt.Errorf("process %d has no start time", pid)
 	}
-	if string(f[0]) == "Z" {
+	// A zombie has ended, unless others of its threads are still ending: they
+	// hold its files and namespaces.
+	if tasks, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task"); string(f[0]) == "Z" && (err != nil || len(tasks) < 2) {
 		return 0, os.ErrNotExist
 	}
 	return strconv.ParseUint(string(f[19]), 10, 64)

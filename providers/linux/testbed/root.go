@@ -165,7 +165,7 @@ func makeRoot(ctx context.Context, release, dir string, progress io.Writer) erro
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}
-	m := mirrors(release)
+	m := mirrors()
 	b := &build{dir: tmp, release: release, log: dir + ".log", progress: progress}
 	if err := os.Remove(b.log); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -3,6 +3,7 @@
 package testbed
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -51,7 +52,7 @@ func serviceOf(name string) (service, bool) {
 			dirs:  []runDir{{"/run/sshd", "root", "root", 0o755}},
 			argv:  fixed("/usr/sbin/sshd", "-D", "-e"),
 			stop:  syscall.SIGTERM,
-			ready: greets("tcp", "127.0.0.1:22", "SSH-"),
+			ready: greets("127.0.0.1:22", "SSH-", ""),
 		},
 		"mariadb": {
 			dirs:  []runDir{{"/run/mysqld", "mysql", "root", 0o755}},
@@ -68,13 +69,13 @@ func serviceOf(name string) (service, bool) {
 		"dovecot": {
 			argv:  fixed("/usr/sbin/dovecot", "-F"),
 			stop:  syscall.SIGTERM,
-			ready: greets("tcp", "127.0.0.1:143", "* OK"),
+			ready: greets("127.0.0.1:143", "* OK", "a logout\r\n"),
 		},
 		"exim": {
 			dirs:  []runDir{{"/run/exim4", "Debian-exim", "Debian-exim", 0o750}},
 			argv:  fixed("/bin/sh", "-c", "update-exim4.conf && exec /usr/sbin/exim4 -bdf -q30m"),
 			stop:  syscall.SIGTERM,
-			ready: greets("tcp", "127.0.0.1:25", "220 "),
+			ready: greets("127.0.0.1:25", "220 ", "QUIT\r\n"),
 		},
 		"nginx": {
 			argv:  fixed("/usr/sbin/nginx", "-g", "daemon off;"),
@@ -141,21 +142,31 @@ func connects(network, address string) func() error {
 	}
 }
 
-func greets(network, address, with string) func() error {
+// greets reads a greeting to its end and, if there is a farewell, says it and
+// hears the other side out: a broken connection would be in its log.
+func greets(address, with, farewell string) func() error {
 	return func() error {
-		c, err := dial(network, address)
+		c, err := dial("tcp", address)
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		b := make([]byte, len(with))
-		if _, err := io.ReadFull(c, b); err != nil {
+		r := bufio.NewReader(io.LimitReader(c, 4<<10))
+		line, err := r.ReadString('\n')
+		if err != nil {
 			return err
 		}
-		if string(b) != with {
-			return fmt.Errorf("greeted with %q instead of %q", b, with)
+		if !strings.HasPrefix(line, with) {
+			return fmt.Errorf("greeted with %q instead of %q", line, with)
 		}
-		return nil
+		if farewell == "" {
+			return nil
+		}
+		if _, err := io.WriteString(c, farewell); err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, r)
+		return err
 	}
 }
 
