@@ -385,3 +385,22 @@ func BenchmarkTwoFullHosts(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+func TestUsage(t *testing.T) {
+	h := New(t, small()).Host("one")
+	if len(cgroupRoots()) == 0 {
+		t.Skip("no cgroups here")
+	}
+	before, err := h.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Shell(t, "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; cat /proc/*/cmdline > /dev/null 2>&1 || true")
+	after, err := h.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.CPU <= before.CPU || after.Memory <= 0 {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+}

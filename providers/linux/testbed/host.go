@@ -159,7 +159,7 @@ func (h *Host) startInit(s spec) error {
 	defer log.Close()
 	c := exec.Command("/proc/self/exe")
 	c.Args = []string{"testbed-init"}
-	c.Env = []string{roleEnv + "=enter"}
+	c.Env = []string{roleEnv + "=init"}
 	c.Dir = "/"
 	c.Stdout, c.Stderr = log, log
 	c.ExtraFiles = []*os.File{r, told, control}
