@@ -231,6 +231,9 @@ func (c *clientConfig) who(h *hop, t Target) error {
 		h.user = c.get(h.alias, "User")
 	}
 	if h.user == "" {
+		h.user = t.OtherUser
+	}
+	if h.user == "" {
 		u, err := user.Current()
 		if err != nil {
 			return settings("no user is given for %s, and who runs this is unknown: %w", h.alias, err)

@@ -8,7 +8,10 @@ import "time"
 type Target struct {
 	Host string // name, address, or a Host of the configuration
 	Port int    // 0: from the configuration, then 22
-	User string // empty: from the configuration, then who runs this
+	User string // empty: from the configuration, then OtherUser
+	// OtherUser is who logs in where neither User nor the configuration says;
+	// empty: who runs this.
+	OtherUser string
 
 	IdentityFiles    []string // private keys; any set replaces the configuration's
 	CertificateFiles []string // user certificates beside KEY-cert.pub

@@ -176,6 +176,7 @@ func (m *maker) mailco(ctx context.Context) error {
 	if err := m.put(p, text, 0o600); err != nil {
 		return err
 	}
+	a.Mailboxes["ann@mailco.example"].Whole += int64(len(text))
 	_, err = m.h.Run(ctx, "chown", "-R", "mailco:mailco", "/var/vmail/mailco.example")
 	return err
 }
@@ -241,7 +242,10 @@ func (m *maker) reload(ctx context.Context) error {
 	for _, argv := range [][]string{
 		{"sh", "-c", "nginx -t 2>&1 && nginx -s reload"},
 		{"sh", "-c", "apache2ctl configtest 2>&1 && apache2ctl graceful"},
-		{"sh", "-c", "kill -USR2 $(cat /run/php/php8.2-fpm.pid)"},
+		{"sh", "-c", `kill -USR2 $(cat /run/php/php8.2-fpm.pid)
+for s in shop blog; do
+  i=0; until [ -S /run/php/$s.sock ] || [ $i = 100 ]; do sleep 0.05; i=$((i+1)); done
+done`},
 		{"doveadm", "reload"},
 	} {
 		if _, err := m.h.Run(ctx, argv...); err != nil {
