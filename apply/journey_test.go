@@ -93,7 +93,7 @@ func (j *trip) servers() map[string]providers.Server {
 }
 
 func (j *trip) runner(s state.Store, inv *schema.Inventory) *Runner {
-	return &Runner{Servers: j.servers(), State: s, Inventory: inv, Holder: "ann@laptop (1)", Confirmed: j.confirmed, Settings: j.settings,
+	return &Runner{Dir: j.dir, Servers: j.servers(), State: s, Inventory: inv, Holder: "ann@laptop (1)", Confirmed: j.confirmed, Settings: j.settings,
 		Parallel: j.parallel, Graceful: j.graceful, Clock: j.clock, Observe: func(e Event) {
 			j.mu.Lock()
 			j.events = append(j.events, e)

@@ -3,13 +3,11 @@ package apply
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -73,43 +71,6 @@ func postAt(t *testing.T, says map[string]int) (*post, string) {
 		}
 	})
 	return p, l.Addr().String()
-}
-
-func TestAskMail(t *testing.T) {
-	p, address := postAt(t, map[string]int{"info@shop.example": 0, "late@shop.example": 451})
-	ask := func(to string) (Answer, error) {
-		return Ask(context.Background(), schema.Probe{Name: "mail", SMTP: to}, address)
-	}
-	for to, want := range map[string]struct {
-		a  Answer
-		ok bool
-	}{
-		"info@shop.example": {Answer{Status: 250, Contains: true}, true},
-		"late@shop.example": {Answer{Status: 451}, false},
-		"gone@shop.example": {Answer{Status: 550}, false},
-	} {
-		probe := schema.Probe{Name: "mail", SMTP: to}
-		a, err := ask(to)
-		if r := CompareProbe(probe, &schema.BaselineFact{Status: 250, Contains: true}, a); err != nil || a != want.a || r.OK != want.ok || r.OK != (r.Why == "") {
-			t.Errorf("%s: %+v %v %+v", to, a, err, r)
-		}
-	}
-	if p.from[0] != "" {
-		t.Errorf("mail from %q", p.from[0])
-	}
-	if a, err := ask("x@y>\r\nDATA\r\nhello"); err == nil {
-		t.Errorf("a recipient that is a command: %+v", a)
-	}
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := Ask(ctx, schema.Probe{Name: "mail", SMTP: "a@b"}, silent.Addr().String()); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a server that says nothing: %v", err)
-	}
 }
 
 // A mailbox is probed before and after; one that is refused before anything

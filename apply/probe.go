@@ -6,46 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
-	"strings"
 
+	"github.com/stopover/stopover/apply/ask"
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
 
-// ProbeResult is one probe beside its baseline.
-type ProbeResult struct {
-	Probe  string `json:"probe"`
-	Answer Answer `json:"answer"`
-	OK     bool   `json:"ok"`
-	Why    string `json:"why,omitempty"` // what differs
-}
+// Answer is what a probe got.
+type Answer = ask.Answer
 
-// CompareProbe puts an answer beside its baseline. Without a baseline only what
-// the probe itself demands counts.
-func CompareProbe(p schema.Probe, base *schema.BaselineFact, a Answer) ProbeResult {
-	if p.SMTP != "" {
-		return compareMail(p, a)
-	}
-	var why []string
-	status := p.Status
-	if status == 0 && base != nil {
-		status = base.Status
-	}
-	switch {
-	case status != 0 && a.Status != status:
-		why = append(why, fmt.Sprintf("status %d instead of %d", a.Status, status))
-	case status == 0 && a.Status >= 500:
-		why = append(why, fmt.Sprintf("status %d", a.Status))
-	}
-	if p.Contains != "" && !a.Contains && (base == nil || base.Contains) {
-		why = append(why, fmt.Sprintf("%q is not on the page", p.Contains))
-	}
-	if base != nil && a.Title != base.Title {
-		why = append(why, fmt.Sprintf("title %q instead of %q", a.Title, base.Title))
-	}
-	return ProbeResult{Probe: p.Name, Answer: a, OK: len(why) == 0, Why: strings.Join(why, ", ")}
-}
+// ProbeResult is one probe beside its baseline.
+type ProbeResult = ask.ProbeResult
 
 // Probes are an account's probes: its own, or one of its first domain, called
 // home. An account without either has none.
@@ -69,50 +42,6 @@ func homeProbe(c *schema.Config, inv *schema.Inventory, account string) []schema
 	return nil
 }
 
-// front is the address at which a server is probed: its own front, whoever
-// holds the service addresses.
-func (x *run) front(ctx context.Context, s *server) (string, error) {
-	if s.can.Owner != nil {
-		call, cancel := x.short(ctx)
-		defer cancel()
-		id, err := s.can.Owner.Identity(call)
-		if err != nil {
-			return "", fmt.Errorf("identity of server %s: %w", schema.QuoteName(s.name), err)
-		}
-		if id.HTTP != "" {
-			return id.HTTP, nil
-		}
-	}
-	if addresses := x.addressesOf(s); len(addresses) > 0 {
-		return addresses[0], nil
-	}
-	return "", fmt.Errorf("nothing says at which address the sites of server %s answer", schema.QuoteName(s.name))
-}
-
-// place is where a probe is asked on a server.
-func (x *run) place(ctx context.Context, s *server, p schema.Probe) (string, error) {
-	if p.SMTP != "" {
-		return x.mailFront(ctx, s)
-	}
-	return x.front(ctx, s)
-}
-
-// mailFront is the address on which a server takes mail itself, as its survey
-// says. One that came up after the plan was made is surveyed for it.
-func (x *run) mailFront(ctx context.Context, s *server) (string, error) {
-	found := s.found
-	if found == nil || found.SMTP == "" {
-		var err error
-		if found, err = s.look(ctx); err != nil {
-			return "", fmt.Errorf("look where server %s takes mail: %w", schema.QuoteName(s.name), err)
-		}
-	}
-	if found.SMTP == "" {
-		return "", fmt.Errorf("nothing says at which address server %s takes mail: its provider cannot be probed for mail; remove the probe", schema.QuoteName(s.name))
-	}
-	return found.SMTP, nil
-}
-
 // recordBaseline writes down what the probes of an account answer before
 // anything is moved.
 func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
@@ -123,28 +52,19 @@ func (x *run) recordBaseline(ctx context.Context, s *plan.Step) (done, error) {
 	var d done
 	var facts []schema.Fact
 	for _, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
-		a, err := x.ask(ctx, on, p)
+		a, err := x.ask(ctx, on, s.Account, p)
 		if err != nil {
 			return done{}, err
 		}
-		if r := compareMail(p, a); p.SMTP != "" && !r.OK {
-			return done{}, fmt.Errorf("probe %s of %s: %s: mend the mailbox or the probe before anything moves", schema.QuoteName(p.Name), schema.QuoteName(s.Account), r.Why)
-		}
-		if p.Status != 0 && a.Status != p.Status {
-			return done{}, fmt.Errorf("probe %s of %s: status %d, and the configuration says %d: mend the site or the probe before anything moves",
-				schema.QuoteName(p.Name), schema.QuoteName(s.Account), a.Status, p.Status)
-		}
-		if p.Contains != "" && !a.Contains {
-			return done{}, fmt.Errorf("probe %s of %s: %q is not on the page: mend the site or the probe before anything moves",
-				schema.QuoteName(p.Name), schema.QuoteName(s.Account), p.Contains)
+		if why := ask.Fit(p, a); why != "" {
+			return done{}, fmt.Errorf("probe %s of %s: %s: %s", schema.QuoteName(p.Name), schema.QuoteName(s.Account), why, ask.Remedy(p))
 		}
 		id := plan.BaselineID(s.Account, p.Name)
 		if s.Method == plan.MethodRecord { // an intended change: it replaces the one before
 			id = x.again(id)
 		}
 		d.asked = append(d.asked, ProbeResult{Probe: p.Name, Answer: a, OK: true})
-		f := x.fact(schema.FactBaseline, id,
-			schema.BaselineFact{Probe: p.Name, Status: a.Status, Title: a.Title, Contains: a.Contains})
+		f := x.fact(schema.FactBaseline, id, ask.Baseline(p.Name, a))
 		f.Account, f.Server = s.Account, on.name
 		facts = append(facts, f)
 	}
@@ -209,6 +129,10 @@ func probed(s *plan.Step, results []ProbeResult) plan.ProbedFact {
 	return p
 }
 
+// mostLogins is how often a login that was refused is tried: servers shut out
+// whoever tries a wrong password again and again.
+const mostLogins = 3
+
 // askAll puts all probes of an account to its server. A site may need a moment
 // after a switch, so that an answer that differs is asked for again.
 func (x *run) askAll(ctx context.Context, s *plan.Step) ([]ProbeResult, error) {
@@ -218,9 +142,12 @@ func (x *run) askAll(ctx context.Context, s *plan.Step) ([]ProbeResult, error) {
 	}
 	began := x.clock.Now()
 	pauses := x.settings.pauses()
-	for {
-		results, err := x.askOnce(ctx, s, on)
-		if err == nil && allOK(results) || x.since(began) >= x.settings.Settle || ctx.Err() != nil {
+	var results []ProbeResult
+	for round := 1; ; round++ {
+		again := func(r *ProbeResult) bool { return !r.OK && (r.Answer.Refused == "" || round <= mostLogins) }
+		results, err = x.askOnce(ctx, s, on, results, again)
+		left := slices.ContainsFunc(results, func(r ProbeResult) bool { return !r.OK && (r.Answer.Refused == "" || round < mostLogins) })
+		if err == nil && !left || x.since(began) >= x.settings.Settle || ctx.Err() != nil {
 			return results, err
 		}
 		if x.sleep(ctx, pauses.NextBackOff()) != nil {
@@ -229,31 +156,28 @@ func (x *run) askAll(ctx context.Context, s *plan.Step) ([]ProbeResult, error) {
 	}
 }
 
-func allOK(results []ProbeResult) bool {
-	for _, r := range results {
-		if !r.OK {
-			return false
-		}
-	}
-	return true
-}
-
-func (x *run) ask(ctx context.Context, on *server, p schema.Probe) (Answer, error) {
-	address, err := x.place(ctx, on, p)
+func (x *run) ask(ctx context.Context, on *server, account string, p schema.Probe) (Answer, error) {
+	at, err := x.place(ctx, on, account, p)
 	if err != nil {
 		return Answer{}, err
 	}
-	return Ask(ctx, p, address)
+	return ask.Probe(ctx, p, at)
 }
 
-func (x *run) askOnce(ctx context.Context, s *plan.Step, on *server) ([]ProbeResult, error) {
-	var results []ProbeResult
-	for _, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
-		a, err := x.ask(ctx, on, p)
+// askOnce puts each probe once, but for those whose answer is known and is not
+// asked for again.
+func (x *run) askOnce(ctx context.Context, s *plan.Step, on *server, known []ProbeResult, again func(*ProbeResult) bool) ([]ProbeResult, error) {
+	results := make([]ProbeResult, 0, len(known))
+	for i, p := range Probes(x.plan.Config, x.Inventory, s.Account) {
+		if i < len(known) && !again(&known[i]) {
+			results = append(results, known[i])
+			continue
+		}
+		a, err := x.ask(ctx, on, s.Account, p)
 		if err != nil {
 			return nil, err
 		}
-		results = append(results, CompareProbe(p, x.baseline(s.Account, p.Name), a))
+		results = append(results, ask.Compare(p, x.baseline(s.Account, p.Name), a))
 	}
 	return results, nil
 }

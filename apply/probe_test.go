@@ -2,10 +2,6 @@ package apply
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -14,78 +10,6 @@ import (
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/schema"
 )
-
-func site(t *testing.T, h http.HandlerFunc) string {
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	return strings.TrimPrefix(s.URL, "http://")
-}
-
-func TestAsk(t *testing.T) {
-	address := site(t, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/":
-			fmt.Fprintf(w, "<TITLE lang=en>\n A &amp; B\t%s </TITLE> Cart", r.Host)
-		case "/moved":
-			http.Redirect(w, r, "/", http.StatusMovedPermanently)
-		case "/endless":
-			for r.Context().Err() == nil {
-				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
-					return
-				}
-			}
-		}
-	})
-	ask := func(path, contains, at string) (Answer, error) {
-		return Ask(context.Background(), schema.Probe{Name: "p", HTTP: "http://shop.example.org" + path, Contains: contains}, at)
-	}
-	if a, err := ask("/", "Cart", address); err != nil || a != (Answer{Status: 200, Title: "A & B shop.example.org", Contains: true}) {
-		t.Errorf("%+v %v", a, err)
-	}
-	if a, err := ask("/", "Basket", address); err != nil || a.Contains {
-		t.Errorf("%+v %v", a, err)
-	}
-	if a, err := ask("/moved", "", address); err != nil || a.Status != 301 {
-		t.Errorf("a redirect is the answer: %+v %v", a, err)
-	}
-	if a, err := ask("/endless", "", address); err != nil || a.Status != 200 {
-		t.Errorf("an endless answer: %+v %v", a, err)
-	}
-	host, port, _ := net.SplitHostPort(address)
-	p := schema.Probe{Name: "p", HTTP: "http://shop.example.org:" + port + "/"}
-	if a, err := Ask(context.Background(), p, host); err != nil || a.Status != 200 {
-		t.Errorf("an address without a port: %+v %v", a, err)
-	}
-	for _, bad := range []string{"ftp://x/", "http://", "/", "http://%zz/"} {
-		if _, err := Ask(context.Background(), schema.Probe{Name: "p", HTTP: bad}, address); err == nil {
-			t.Errorf("%q was asked for", bad)
-		}
-	}
-}
-
-func TestCompareProbe(t *testing.T) {
-	base := &schema.BaselineFact{Status: 200, Title: "Shop", Contains: true}
-	for _, c := range []struct {
-		name  string
-		probe schema.Probe
-		base  *schema.BaselineFact
-		a     Answer
-		ok    bool
-	}{
-		{"equal", schema.Probe{Contains: "Cart"}, base, Answer{200, "Shop", true}, true},
-		{"status", schema.Probe{}, base, Answer{500, "Shop", true}, false},
-		{"title", schema.Probe{}, base, Answer{200, "Welcome to nginx", true}, false},
-		{"text is gone", schema.Probe{Contains: "Cart"}, base, Answer{200, "Shop", false}, false},
-		{"status named in the probe", schema.Probe{Status: 302}, base, Answer{302, "Shop", true}, true},
-		{"no baseline, answers", schema.Probe{}, nil, Answer{404, "x", false}, true},
-		{"no baseline, broken", schema.Probe{}, nil, Answer{502, "", false}, false},
-		{"404 before and after", schema.Probe{}, &schema.BaselineFact{Status: 404}, Answer{404, "", false}, true},
-	} {
-		if r := CompareProbe(c.probe, c.base, c.a); r.OK != c.ok || r.OK != (r.Why == "") {
-			t.Errorf("%s: %+v", c.name, r)
-		}
-	}
-}
 
 func TestProbes(t *testing.T) {
 	j := newTrip(t, "shop", "blog")

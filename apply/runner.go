@@ -35,6 +35,9 @@ type Runner struct {
 	// undone, copies stop, nothing new begins. The context of Run is the second
 	// level: when it ends everything stops now. It may be nil.
 	Graceful context.Context
+	// Dir is the directory of the configuration, in which commands of probes run;
+	// empty: where this program runs.
+	Dir string
 	// Holder says who this is, for other runs: user@host (pid).
 	Holder string
 	// Confirmed is the name of the server whose reinstallation was confirmed by
@@ -75,6 +78,7 @@ type server struct {
 	opened   providers.Server
 	can      providers.Abilities
 	found    *schema.FoundServer // nil: not surveyed
+	fresh    *schema.FoundServer // as it was found for probes, after it came up; nil: it was there before
 	claimed  bool
 	term     uint64
 	identity providers.Identity
@@ -244,7 +248,7 @@ func (x *run) superseded(err error) error {
 		if lost.Server == "" {
 			lost.Server = s.name
 		}
-		found, e := s.opened.Survey(ctx, providers.SurveyOptions{})
+		found, e := s.opened.Survey(ctx, providers.SurveyOptions{Refresh: true})
 		if e == nil && found.Claim.Term > s.term && found.Claim.Holder != "" && found.Claim.Holder != x.Holder {
 			return &SupersededError{Server: s.name, Holder: found.Claim.Holder, Err: err}
 		}

@@ -156,7 +156,7 @@ func (x *run) movedTo(ctx context.Context, on *server, epochs map[string]uint64)
 // look surveys a server that has to be there: one that does not answer is in an
 // inventory with its error, and must not be taken for an empty one.
 func (s *server) look(ctx context.Context) (*schema.FoundServer, error) {
-	found, err := s.opened.Survey(ctx, providers.SurveyOptions{})
+	found, err := s.opened.Survey(ctx, providers.SurveyOptions{Refresh: true})
 	if err != nil {
 		return nil, err
 	}

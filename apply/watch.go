@@ -2,6 +2,8 @@ package apply
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -198,4 +200,57 @@ func (w *watcher) awaitAnswer(ctx context.Context) bool {
 	case <-w.x.clock.After(w.x.settings.Wait):
 	}
 	return false
+}
+
+// get asks for a URL at an address. keep may hold a client that is used again.
+func get(ctx context.Context, rawURL, address string, keep *http.Client) (*http.Response, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("%q is not an http URL", rawURL)
+	}
+	client := keep
+	if client == nil {
+		client = clientFor(u, address, false)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", "stopover-probe")
+	res, err := client.Do(req)
+	if err != nil {
+		// The URL's own text is known; what went wrong with it is not.
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return nil, fmt.Errorf("ask %s for %s: %w", address, rawURL, err)
+	}
+	return res, nil
+}
+
+func clientFor(u *url.URL, address string, reuse bool) *http.Client {
+	dial := &net.Dialer{Timeout: 5 * time.Second}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		address = net.JoinHostPort(strings.Trim(address, "[]"), port)
+	}
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       15 * time.Second,
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dial.DialContext(ctx, "tcp", address)
+			},
+			DisableKeepAlives:   !reuse,
+			MaxIdleConnsPerHost: 4,
+			TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // whether it answers is what is watched
+		},
+	}
 }

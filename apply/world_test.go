@@ -62,6 +62,8 @@ type machine struct {
 	front     *httptest.Server
 	frontHost string
 	smtp      string
+	services  map[string]string // at which it answers, by their names
+	dialer    providers.Dialer
 	added     func(facts int)        // sees how many come at once; may be nil
 	status    int                    // that sites answer with
 	different int                    // comparisons that will still find a difference
@@ -305,7 +307,7 @@ func (w *world) serve(m *machine, rw http.ResponseWriter, r *http.Request) {
 func (m *machine) Close() error { return nil }
 
 func (m *machine) Abilities() providers.Abilities {
-	return providers.Abilities{Owner: m, Copier: m, Machine: m, Runtimes: m, Keeper: m, Disposer: m, Trier: m, Operator: m}
+	return providers.Abilities{Owner: m, Copier: m, Machine: m, Runtimes: m, Keeper: m, Disposer: m, Trier: m, Operator: m, Dialer: m.dialer}
 }
 
 func (m *machine) Survey(ctx context.Context, _ providers.SurveyOptions) (*schema.FoundServer, error) {
@@ -318,7 +320,7 @@ func (m *machine) found() *schema.FoundServer {
 	f := &schema.FoundServer{Name: m.name, Presence: schema.Present, Provider: "memory", Machine: m.id, Known: m.known,
 		Addresses: slices.Clone(m.addresses), Listening: slices.Clone(m.listening), Runtimes: slices.Clone(m.runtimes), Removed: slices.Clone(m.removed),
 		Lineage: slices.Clone(m.lineage), Claim: schema.Claim{Term: m.term, Migration: m.migration, Name: m.migName, Holder: m.holder},
-		Can: map[schema.Capability]bool{}, Residue: slices.Clone(m.residue), Facts: slices.Clone(m.facts), FreeBytes: 1 << 40, FreeInodes: 1 << 30, SMTP: m.smtp}
+		Can: map[schema.Capability]bool{}, Residue: slices.Clone(m.residue), Facts: slices.Clone(m.facts), FreeBytes: 1 << 40, FreeInodes: 1 << 30, SMTP: m.smtp, Services: m.services}
 	for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy, schema.CanProvision, schema.CanReinstall, schema.CanReroute,
 		schema.CanRemoveRuntimes, schema.CanListResidue, schema.CanRetire, schema.CanRelease, schema.CanKeepFacts} {
 		f.Can[c] = true
@@ -714,6 +716,7 @@ func (m *machine) Reinstall(ctx context.Context, term uint64, seal uint64, id st
 		}
 		n := m.w.machine(m.name)
 		n.front, n.frontHost, n.addresses, n.present, n.smtp = m.front, m.frontHost, m.addresses, true, m.smtp
+		n.services, n.dialer = m.services, m.dialer
 		*m = *n
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ type Kind struct {
 // against it; reference and Terraform schema are made from it.
 type Option struct {
 	Name     string
-	Type     string // string | number | bool | duration | bytes
+	Type     string // string | number | bool | duration | bytes | layout: the name of one
 	Doc      string
 	Default  string
 	Required bool
@@ -88,7 +89,21 @@ type Abilities struct {
 	Disposer Disposer
 	Trier    Trier
 	Operator Operator
+	Dialer   Dialer
 	Cannot   map[schema.Capability]string
+}
+
+// Dialer connects from the server's own point of view, so that what listens on
+// its localhost only can be asked: over SSH as a forwarded connection. Nothing
+// is opened or left behind on the server. It is for questions of probes, a few
+// at a time, and not for copies.
+type Dialer interface {
+	// Dial connects to a host:port as a program on the server would. The network
+	// is tcp. The connection ends when either side closes it or the server is
+	// closed; ctx bounds the connecting only. That nothing listens there is an
+	// error like any other; that the server cannot be reached wraps
+	// ErrUnreachable.
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // ErrUnreachable is wrapped by errors of a server that should be there and does

@@ -179,16 +179,6 @@ type AccountsPattern struct {
 	Pos            Pos           `json:"-"`
 }
 
-// Probe is a functional check of an account, run before and after and compared.
-type Probe struct {
-	Name     string `json:"name"`
-	HTTP     string `json:"http,omitempty"`     // URL; asked of the server's own address with this Host
-	SMTP     string `json:"smtp,omitempty"`     // recipient that must be accepted; nothing is sent. One of HTTP and SMTP is set
-	Status   int    `json:"status,omitempty"`   // 0: whatever the baseline had
-	Contains string `json:"contains,omitempty"` // text that must be in the body
-	Pos      Pos    `json:"-"`
-}
-
 // Stay is the disposition of an account that does not move.
 type Stay struct {
 	Account string `json:"account"`

@@ -38,6 +38,7 @@ type ObjectDetail struct {
 	Extensions   []Software `json:"extensions,omitempty"`    // PostgreSQL
 	Collations   []UsedColl `json:"collations,omitempty"`    // PostgreSQL: other collations that columns and indexes use
 	LargeObjects int64      `json:"large_objects,omitempty"` // PostgreSQL
+	Sequences    int64      `json:"sequences,omitempty"`
 	// Unlogged are tables that no replication carries (UNLOGGED; engine MEMORY).
 	Unlogged []string `json:"unlogged,omitempty"`
 	// OldTypes are columns of types that newer versions do not have: "t.c abstime".

@@ -146,14 +146,6 @@ type MachineFact struct {
 	Machine string `json:"machine"`
 }
 
-// BaselineFact is what a probe answered before anything was moved.
-type BaselineFact struct {
-	Probe    string `json:"probe"`
-	Status   int    `json:"status"`
-	Title    string `json:"title,omitempty"`
-	Contains bool   `json:"contains"`
-}
-
 // MigratedFact is one switch of an account.
 type MigratedFact struct {
 	Epoch    uint64        `json:"epoch"` // after the switch

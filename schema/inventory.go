@@ -82,45 +82,51 @@ const (
 	// CanMapUsers: an account that arrives with a user id that another one has is
 	// given a free one.
 	CanMapUsers Capability = "map_users"
+	// CanDial: probes reach what listens on the server's own localhost.
+	CanDial Capability = "dial"
 )
 
 // FoundServer is one server as it was found.
 type FoundServer struct {
-	Name         string                `json:"name"`
-	Presence     string                `json:"presence"`
-	Error        string                `json:"error,omitempty"` // why unreachable, for people
-	Provider     string                `json:"provider"`
-	Machine      string                `json:"machine,omitempty"` // machine identity; new after a reinstallation
-	Boot         string                `json:"boot,omitempty"`
-	Agent        string                `json:"agent,omitempty"` // version of the agent
-	Architecture string                `json:"architecture,omitempty"`
-	Known        bool                  `json:"known"`              // known since the beginning: an account without a record lives here
-	Addresses    []string              `json:"addresses"`          // service addresses that are its own
-	Listening    []string              `json:"listening"`          // service addresses it answers on now
-	HTTP         string                `json:"http,omitempty"`     // host:port on which its own front answers HTTP
-	SMTP         string                `json:"smtp,omitempty"`     // host:port on which its own front answers SMTP
-	Runtimes     []Runtime             `json:"runtimes,omitempty"` // installed
-	Removed      []Runtime             `json:"removed,omitempty"`  // removed by us, can be put back
-	Engines      []EngineOffer         `json:"engines,omitempty"`
-	Seal         *Seal                 `json:"seal,omitempty"`
-	Lineage      []string              `json:"lineage,omitempty"` // machine identities it took over accounts from and that were sealed
-	Claim        Claim                 `json:"claim"`
-	Can          map[Capability]bool   `json:"can"`
-	Cannot       map[Capability]string `json:"cannot,omitempty"` // reason, for people
-	Accounts     []*FoundAccount       `json:"accounts"`         // sorted by name
-	Residue      []Residue             `json:"residue,omitempty"`
-	Facts        []Fact                `json:"facts,omitempty"`
-	FreeBytes    int64                 `json:"free_bytes"`
-	FreeInodes   int64                 `json:"free_inodes"`
-	TotalBytes   int64                 `json:"total_bytes,omitempty"`
-	TotalInodes  int64                 `json:"total_inodes,omitempty"`
-	Names        []string              `json:"names,omitempty"`     // host names that are the server's own
-	Outgoing     []string              `json:"outgoing,omitempty"`  // addresses that connections from it come from
-	HostKeys     []string              `json:"host_keys,omitempty"` // fingerprints, for notices; none: the provider has no SSH
-	System       *System               `json:"system,omitempty"`    // of a whole machine; nil: the provider does not tell
-	Layout       string                `json:"layout,omitempty"`    // by which its accounts were found
-	At           time.Time             `json:"at,omitzero"`         // when it was looked at; a survey may be a remembered one
-	Findings     []Finding             `json:"findings,omitempty"`  // about the server, not about one account
+	Name         string   `json:"name"`
+	Presence     string   `json:"presence"`
+	Error        string   `json:"error,omitempty"` // why unreachable, for people
+	Provider     string   `json:"provider"`
+	Machine      string   `json:"machine,omitempty"` // machine identity; new after a reinstallation
+	Boot         string   `json:"boot,omitempty"`
+	Agent        string   `json:"agent,omitempty"` // version of the agent
+	Architecture string   `json:"architecture,omitempty"`
+	Known        bool     `json:"known"`          // known since the beginning: an account without a record lives here
+	Addresses    []string `json:"addresses"`      // service addresses that are its own
+	Listening    []string `json:"listening"`      // service addresses it answers on now
+	HTTP         string   `json:"http,omitempty"` // host:port on which its own front answers HTTP
+	SMTP         string   `json:"smtp,omitempty"` // host:port on which its own front answers SMTP
+	// Services says at which host:port it answers itself, by name of the service
+	// (ServiceHTTPS …), where that is not its own address and the usual port.
+	Services    map[string]string     `json:"services,omitempty"`
+	Runtimes    []Runtime             `json:"runtimes,omitempty"` // installed
+	Removed     []Runtime             `json:"removed,omitempty"`  // removed by us, can be put back
+	Engines     []EngineOffer         `json:"engines,omitempty"`
+	Seal        *Seal                 `json:"seal,omitempty"`
+	Lineage     []string              `json:"lineage,omitempty"` // machine identities it took over accounts from and that were sealed
+	Claim       Claim                 `json:"claim"`
+	Can         map[Capability]bool   `json:"can"`
+	Cannot      map[Capability]string `json:"cannot,omitempty"` // reason, for people
+	Accounts    []*FoundAccount       `json:"accounts"`         // sorted by name
+	Residue     []Residue             `json:"residue,omitempty"`
+	Facts       []Fact                `json:"facts,omitempty"`
+	FreeBytes   int64                 `json:"free_bytes"`
+	FreeInodes  int64                 `json:"free_inodes"`
+	TotalBytes  int64                 `json:"total_bytes,omitempty"`
+	TotalInodes int64                 `json:"total_inodes,omitempty"`
+	Names       []string              `json:"names,omitempty"`      // host names that are the server's own
+	Outgoing    []string              `json:"outgoing,omitempty"`   // addresses that connections from it come from
+	HostKeys    []string              `json:"host_keys,omitempty"`  // fingerprints, for notices; none: the provider has no SSH
+	System      *System               `json:"system,omitempty"`     // of a whole machine; nil: the provider does not tell
+	Layout      string                `json:"layout,omitempty"`     // by which its accounts were found
+	At          time.Time             `json:"at,omitzero"`          // when it was looked at
+	Remembered  bool                  `json:"remembered,omitempty"` // this is what was seen at At; nobody looked now
+	Findings    []Finding             `json:"findings,omitempty"`   // about the server, not about one account
 }
 
 // Account returns what was found of an account, or nil.

@@ -18,7 +18,8 @@ const module = "github.com/stopover/stopover/"
 var imports = map[string][]string{
 	"schema":             {},
 	"schema/process":     {},
-	"schema/hclfile":     {"schema", "schema/process"},
+	"schema/layout":      {},
+	"schema/hclfile":     {"schema", "schema/process", "schema/layout"},
 	"plan":               {"schema"},
 	"providers":          {"schema"},
 	"providers/all":      {"schema", "providers"},

@@ -1,12 +1,10 @@
 package local
 
 import (
-	"bytes"
 	"context"
 	"hash/maphash"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,52 +12,22 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/stopover/stopover/providers/agent/files"
+	"github.com/stopover/stopover/providers/mention"
 	"github.com/stopover/stopover/schema"
 )
 
 // What a survey reads of one account to find mentions. Sizes count whether a
 // file is read or remembered, so that a second survey says the same as the first.
 const (
-	maxSettingsFile  = 256 << 10 // bytes; what is larger is data
 	maxSettingsFiles = 20_000
 	maxSettingsBytes = 256 << 20
 	maxMentions      = 100
-	maxMentionsFile  = 10 // of one file
 	maxRemembered    = 4 << 20
 )
 
 // settle is how old a change must be before an equal one later proves that
 // nothing was written: file systems stamp files with the kernel's tick.
 const settle = 50 * time.Millisecond
-
-// looksLikeSettings goes by the name alone.
-func looksLikeSettings(name string) bool {
-	name = strings.ToLower(name)
-	switch name {
-	case ".htaccess", ".pgpass", ".netrc", ".msmtprc", ".mailrc":
-		return true
-	}
-	if strings.HasPrefix(name, ".env") {
-		return true
-	}
-	switch path.Ext(name) {
-	case ".php", ".inc", ".ini", ".conf", ".cnf", ".cfg", ".config", ".env", ".json", ".yml", ".yaml", ".toml", ".xml", ".properties":
-		return true
-	}
-	return false
-}
-
-// foreign says that a directory holds what others wrote: libraries and history
-// know nothing of this server.
-func foreign(dir string) bool {
-	for name := range strings.SplitSeq(dir, "/") {
-		switch name {
-		case "node_modules", ".git", ".hg", ".svn", ".cache", ".npm":
-			return true
-		}
-	}
-	return false
-}
 
 // mentionCache remembers what was found in files that have not changed since.
 type mentionCache struct {
@@ -113,11 +81,11 @@ type candidate struct{ dir, name string }
 func candidates(l *files.Listing) (out []candidate, more bool) {
 	var size int64
 	l.Walk(func(p string, e files.Entry) {
-		if e.Mode&unix.S_IFMT != unix.S_IFREG || e.Size == 0 || e.Size > maxSettingsFile || !looksLikeSettings(e.Name) {
+		if e.Mode&unix.S_IFMT != unix.S_IFREG || e.Size == 0 || e.Size > mention.MaxFile || !mention.Settings(e.Name) {
 			return
 		}
 		dir, _ := path.Split(p)
-		if dir = strings.TrimSuffix(dir, "/"); foreign(dir) {
+		if dir = strings.TrimSuffix(dir, "/"); mention.Foreign(dir) {
 			return
 		}
 		if len(out) == maxSettingsFiles || size+e.Size > maxSettingsBytes {
@@ -179,72 +147,14 @@ func (c *mentionCache) look(s *small, f candidate, tokens []string, had, known m
 		return m, true
 	}
 	now := time.Now()
-	text, st, err := s.read(f.name, maxSettingsFile)
+	text, st, err := s.read(f.name, mention.MaxFile)
 	*read++
 	if err != nil {
 		return nil, os.IsNotExist(err)
 	}
-	m := mentioned(text, tokens)
+	m := mention.Find(text, tokens)
 	if now.Sub(time.Unix(0, st.Ctim.Nano())) > settle {
 		known[c.key(&st, tokens)] = m
 	}
 	return m, true
-}
-
-// mentioned finds tokens, which are in lower case, that stand alone in a text.
-// It makes the text lower case.
-func mentioned(text []byte, tokens []string) []schema.Mention {
-	for i, b := range text {
-		if 'A' <= b && b <= 'Z' {
-			text[i] = b + 'a' - 'A'
-		}
-	}
-	type hit struct {
-		at    int
-		token string
-	}
-	var hits []hit
-	for _, token := range tokens {
-		n := 0
-		for from := 0; n < maxMentionsFile; {
-			i := bytes.Index(text[from:], []byte(token))
-			if i < 0 {
-				break
-			}
-			at := from + i
-			if alone(text, at, at+len(token), strings.Contains(token, ":")) {
-				hits = append(hits, hit{at, token})
-				n++
-			}
-			from = at + 1
-		}
-	}
-	slices.SortFunc(hits, func(a, b hit) int { return a.at - b.at })
-	var out []schema.Mention
-	line, counted := 1, 0
-	for _, x := range hits[:min(len(hits), maxMentionsFile)] {
-		line += bytes.Count(text[counted:x.at], []byte("\n"))
-		counted = x.at
-		out = append(out, schema.Mention{Line: line, What: x.token})
-	}
-	return out
-}
-
-// alone says that what stands around a token does not make it a part of
-// another name or address: 192.0.2.1 is not mentioned by 192.0.2.10, nor
-// web1.example by www.web1.example or web1.example.org.
-func alone(text []byte, from, to int, v6 bool) bool {
-	part := func(b byte) bool {
-		return 'a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-' || b == '_' || b >= 0x80 || v6 && b == ':'
-	}
-	at := func(i int) byte {
-		if i < 0 || i >= len(text) {
-			return 0
-		}
-		return text[i]
-	}
-	if part(at(from-1)) || part(at(to)) {
-		return false
-	}
-	return !(at(from-1) == '.' && part(at(from-2))) && !(at(to) == '.' && part(at(to+1)))
 }

@@ -55,6 +55,7 @@ func cannot() map[schema.Capability]string {
 	return map[schema.Capability]string{
 		schema.CanReplaceRuntimes: "accounts keep the version that they name, and run on it or on the line that it is part of",
 		schema.CanMapUsers:        "accounts keep the user id that they have, so that the owners of their files stay right",
+		schema.CanDial:            "pocket servers share the network of this machine: they have no localhost of their own",
 	}
 }
 

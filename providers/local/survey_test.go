@@ -22,6 +22,7 @@ import (
 	"github.com/stopover/stopover/providers/agent/files"
 	"github.com/stopover/stopover/providers/local/description"
 	"github.com/stopover/stopover/providers/local/sqlite"
+	"github.com/stopover/stopover/providers/mention"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -215,37 +216,6 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func TestMentioned(t *testing.T) {
-	tokens := []string{"192.0.2.1", "web1.example", "2001:db8::1"}
-	for text, want := range map[string][]string{
-		"host = 192.0.2.1": {"192.0.2.1"},
-		"192.0.2.10 1192.0.2.1 192.0.2.1.5 7.192.0.2.1": nil,
-		"'192.0.2.1:3306' http://web1.example/x":        {"192.0.2.1", "web1.example"},
-		"see 192.0.2.1.":                                {"192.0.2.1"},
-		"WEB1.Example, me@web1.example.":                {"web1.example", "web1.example"},
-		"www.web1.example web1.example.org my-web1.example web1.example-old web1_example": nil,
-		"[2001:db8::1]:80":                         {"2001:db8::1"},
-		"2001:db8::11 1:2001:db8::1 2001:db8::1:2": nil,
-		"\xff192.0.2.1":                            nil,
-		"\n\n192.0.2.1":                            {"192.0.2.1"},
-		"":                                         nil,
-	} {
-		var got []string
-		for _, m := range mentioned([]byte(text), tokens) {
-			got = append(got, m.What)
-			if want := 1 + strings.Count(text[:strings.Index(strings.ToLower(text), m.What)], "\n"); m.Line != want {
-				t.Errorf("%q: line %d, want %d", text, m.Line, want)
-			}
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-	if n := len(mentioned([]byte(strings.Repeat("192.0.2.1 ", 1000)), tokens)); n != maxMentionsFile {
-		t.Errorf("%d mentions of one file", n)
-	}
-}
-
 func TestMentions(t *testing.T) {
 	h := surveyHost(t, description.Server{Names: []string{"web1.example"}, Serves: []string{"127.0.0.10"}})
 	h.put(t, "accounts/shop/account.json", "{}")
@@ -254,7 +224,7 @@ func TestMentions(t *testing.T) {
 	h.put(t, "accounts/shop/home/.htaccess", "Allow from 127.0.0.100\n")
 	h.put(t, "accounts/shop/home/notes.txt", "127.0.0.10\n")
 	h.put(t, "accounts/shop/home/node_modules/x/config.json", "127.0.0.10\n")
-	h.put(t, "accounts/shop/home/dump.json", "127.0.0.10\n"+strings.Repeat("x", maxSettingsFile))
+	h.put(t, "accounts/shop/home/dump.json", "127.0.0.10\n"+strings.Repeat("x", mention.MaxFile))
 	if err := syscall.Mkfifo(filepath.Join(h.dir, "accounts/shop/home/pipe.conf"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +246,7 @@ func TestMentions(t *testing.T) {
 	if d := cmp.Diff(want[1:], h.surveyed(t).Account("shop").Mentions); d != "" || h.mentions.read != read+1 {
 		t.Errorf("%s; %d files were read", d, h.mentions.read-read)
 	}
-	for i := range 2 * maxMentions / maxMentionsFile {
+	for i := range 2 * maxMentions / mention.PerFile {
 		h.put(t, fmt.Sprintf("accounts/shop/home/%d.ini", i), strings.Repeat("127.0.0.10\n", 100))
 	}
 	for range 2 {

@@ -46,6 +46,7 @@ func testAbilities(t *testing.T, h Harness) {
 		{[]schema.Capability{schema.CanRemoveRuntimes}, a.Runtimes},
 		{[]schema.Capability{schema.CanKeepFacts}, a.Keeper},
 		{[]schema.Capability{schema.CanTry}, a.Trier},
+		{[]schema.Capability{schema.CanDial}, a.Dialer},
 		{[]schema.Capability{schema.CanListResidue, schema.CanRetire}, a.Disposer},
 	} {
 		some := false

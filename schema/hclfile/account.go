@@ -1,12 +1,9 @@
 package hclfile
 
 import (
-	"net/mail"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -209,71 +206,6 @@ func (d *decoder) globs(n *node, name string, patterns []string) []string {
 		}
 	}
 	return patterns
-}
-
-func (d *decoder) probes(n *node) []schema.Probe {
-	var out []schema.Probe
-	for k := range n.each("probe") {
-		d.made(k)
-		p := schema.Probe{Name: k.label, HTTP: d.words(k, "http"), SMTP: d.words(k, "smtp"), Contains: d.text(k, "contains"), Pos: pos(k.defRange)}
-		if p.HTTP != "" {
-			d.siteURL(k, p.HTTP)
-		}
-		if p.SMTP != "" {
-			d.recipient(k, p.SMTP)
-		}
-		p.Status, _ = d.number(k, "status", 100, 599)
-		d.probeKind(k)
-		out = append(out, p)
-	}
-	return out
-}
-
-// probeKind checks that a probe asks one thing.
-func (d *decoder) probeKind(n *node) {
-	http, smtp := n.attrs["http"], n.attrs["smtp"]
-	switch {
-	case http != nil && smtp != nil:
-		d.wrong(smtp.NameRange, n, "Two probes in one", "A probe has \"http\" or \"smtp\". Write two probe blocks.")
-	case http == nil && smtp == nil && !n.unread && !n.meant["http"] && !n.meant["smtp"]:
-		d.wrong(n.defRange, n, "Missing argument", "%s needs \"http\", the URL to ask for, or \"smtp\", a recipient. For example: %s", n.title(), n.spec.Attr("http").Example)
-	case smtp != nil:
-		for _, name := range []string{"status", "contains"} {
-			if n.attrs[name] != nil {
-				d.wrong(n.attrs[name].NameRange, n, "Argument of another probe", "%q belongs to \"http\". Take it out.", name)
-			}
-		}
-	}
-}
-
-// recipient checks an address of mail.
-func (d *decoder) recipient(n *node, s string) {
-	if a, err := mail.ParseAddress(s); err == nil && a.Address == s && a.Name == "" && !strings.ContainsFunc(s, unicode.IsControl) {
-		return
-	}
-	d.wrong(n.at("smtp"), n, "Not an address of mail", "%q is not an address of mail. For example: %s", s, n.spec.Attr("smtp").Example)
-}
-
-// siteURL checks the URL of a probe.
-func (d *decoder) siteURL(n *node, s string) {
-	why := ""
-	u, err := url.Parse(s)
-	switch {
-	case err == nil && u.User != nil:
-		d.hidden(n.at("http"), n, "Password in a URL", "\"http\" holds a user's name or password, which plans would show. Take it out; a probe that needs one cannot be written yet.")
-		return
-	case (err != nil || u.Hostname() == "") && strings.Contains(s, "@"):
-		d.hidden(n.at("http"), n, "Not a URL", "This is not the URL of a site, and it may hold a password, so it is not shown. For example: %s", n.spec.Attr("http").Example)
-		return
-	case err != nil || u.Hostname() == "":
-	case u.Scheme != "http" && u.Scheme != "https":
-		why = "It must begin with http:// or https://. "
-	case u.Fragment != "":
-		why = "It must hold no \"#\": what follows is never sent to a server. "
-	default:
-		return
-	}
-	d.wrong(n.at("http"), n, "Not a URL", "%q is not the URL of a site. %sFor example: %s", s, why, n.spec.Attr("http").Example)
 }
 
 func (d *decoder) approvals(n *node) []schema.Approval {

@@ -20,15 +20,23 @@ func (d *decoder) config(root *node) *schema.Config {
 	for n := range root.each("window") {
 		d.windows = append(d.windows, n.label)
 	}
+	for n := range root.each("layout") {
+		d.layoutNames = append(d.layoutNames, n.label)
+	}
 	if n := root.first("stopover"); n != nil {
 		d.stopover(n, cfg)
 	}
+	for n := range root.each("layout") {
+		d.notBuiltinLayout(n)
+	}
+	cfg.Layouts = d.layouts(root)
 	for n := range root.each("provider") {
 		cfg.Providers = append(cfg.Providers, d.provider(n))
 	}
 	for n := range root.each("server") {
 		cfg.Servers = append(cfg.Servers, d.serverBlock(n, cfg.Providers))
 	}
+	d.usedLayouts(cfg)
 	for n := range root.each("architecture") {
 		cfg.Architectures = append(cfg.Architectures, d.architecture(n))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stopover/stopover/schema"
 	"github.com/stopover/stopover/schema/hclfile"
+	"github.com/stopover/stopover/schema/layout"
 	"github.com/stopover/stopover/schema/process"
 )
 
@@ -33,6 +35,7 @@ func kinds() []hclfile.Kind {
 			{Name: "timeout", Type: "duration", Doc: "How long to wait.", Example: `"10s"`},
 			{Name: "buffer", Type: "bytes", Doc: "How much to hold.", Example: `"4 MiB"`},
 			{Name: "password", Type: "string", Secret: true, Doc: "What opens it."},
+			{Name: "layout", Type: "layout", Default: "debian", Doc: "Where things are on it.", Example: `"debian"`},
 		}},
 	}
 }
@@ -107,6 +110,13 @@ func run(t *testing.T, archive *txtar.Archive) (got string, failed bool) {
 		own = append(own, p)
 	}
 	cfg.Processes = own
+	cfg.Layouts = slices.DeleteFunc(cfg.Layouts, func(l schema.Layout) bool {
+		_, ok := layout.Builtin(l.Name)
+		if ok {
+			used += "with the built-in layout " + l.Name + "\n"
+		}
+		return ok
+	})
 	return text(diags) + used + asJSON(t, cfg), false
 }
 
@@ -156,6 +166,33 @@ func asJSON(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(out) + "\n"
+}
+
+// TestBuiltinLayouts holds each built-in layout to the JSON beside it.
+func TestBuiltinLayouts(t *testing.T) {
+	for i, l := range hclfile.Layouts() {
+		if l.Name != layout.Names()[i] || l.Doc == "" {
+			t.Errorf("%s.hcl holds %s, %q", layout.Names()[i], l.Name, l.Doc)
+		}
+		golden := filepath.Join("testdata", "layout", l.Name+".json")
+		got := asJSON(t, l)
+		if *update {
+			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", golden, diff)
+		}
+	}
+	if _, ok := hclfile.Layout("../debian"); ok {
+		t.Error("a layout of no name that there is")
+	}
 }
 
 // TestBuiltinProcesses holds each built-in process to the JSON beside it.

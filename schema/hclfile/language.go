@@ -17,6 +17,7 @@ func Language() *Block {
 		serverBlock(),
 		architectureBlock(),
 		windowBlock(),
+		layoutBlock(),
 		resolverBlock(),
 		migrationBlock(),
 		checkBlock(),
@@ -249,24 +250,6 @@ func accountsBlock() *Block {
 			noticeLanguageAttr(),
 		},
 		Blocks: []*Block{probeBlock()},
-	}
-}
-
-func probeBlock() *Block {
-	return &Block{
-		Name:  "probe",
-		Label: "name",
-		Doc:   "A functional check of the account. It runs before the move, which records what is normal, and after it, to compare.",
-		Attrs: []Attr{
-			{Name: "smtp", Type: TypeString, Example: `smtp = "info@shop.example.org"`,
-				Doc: "An address of mail that the server must accept as recipient; nothing is sent. This or `http`."},
-			{Name: "http", Type: TypeString, Example: `http = "http://shop.example.org/"`,
-				Doc: "The URL to ask for. The request goes to the server that is checked, whatever the DNS says."},
-			{Name: "status", Type: TypeNumber, Default: "as before the move", Example: `status = 200`,
-				Doc: "The status that the answer must have, from 100 to 599."},
-			{Name: "contains", Type: TypeString, Example: `contains = "Cart"`,
-				Doc: "Text that the answer must hold."},
-		},
 	}
 }
 

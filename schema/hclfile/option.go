@@ -165,6 +165,10 @@ func (d *decoder) option(n *node, attr *hcl.Attribute, o Option) (string, bool) 
 		d.wrong(attr.Expr.Range(), n, "Wrong type of value", "%q takes %s, but this is %s.%s",
 			o.Name, o.attr().Type.one(), shownValue(v), o.forExample())
 	}
+	if ok && o.Type == optionLayout && !d.isLayout(s) {
+		d.unknownLayout(n, attr.Expr.Range(), s, d.layoutNames)
+		return "", false
+	}
 	return s, ok
 }
 
@@ -245,6 +249,8 @@ func (o Option) attr() Attr {
 		a.Type = TypeDuration
 	case "bytes":
 		a.Type = TypeBytes
+	case optionLayout:
+		a.Type = TypeLayout
 	}
 	if o.Secret && a.Example == "" {
 		a.Example = `env("NAME")`

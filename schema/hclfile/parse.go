@@ -107,21 +107,22 @@ func ParseProcess(name string, src []byte) (*schema.Process, schema.Diagnostics)
 
 // decoder turns files into nouns and collects what is wrong with them.
 type decoder struct {
-	files     map[string][]byte
-	values    map[string]bool // files that hold values of variables, which are never shown
-	lang      *Block
-	root      *node
-	opts      Options
-	anyKind   bool
-	eval      *hcl.EvalContext
-	vars      map[string]*variable
-	locals    map[string]*local
-	servers   []string // declared, in order; for references and suggestions
-	windows   []string
-	hide      []string               // texts of sensitive values
-	wrongRows map[*node]map[int]bool // rows of lists, by accounts block
-	diags     schema.Diagnostics
-	failed    bool
+	files       map[string][]byte
+	values      map[string]bool // files that hold values of variables, which are never shown
+	lang        *Block
+	root        *node
+	opts        Options
+	anyKind     bool
+	eval        *hcl.EvalContext
+	vars        map[string]*variable
+	locals      map[string]*local
+	servers     []string // declared, in order; for references and suggestions
+	windows     []string
+	layoutNames []string
+	hide        []string               // texts of sensitive values
+	wrongRows   map[*node]map[int]bool // rows of lists, by accounts block
+	diags       schema.Diagnostics
+	failed      bool
 }
 
 func newDecoder(files map[string][]byte, from *source) *decoder {

@@ -130,6 +130,9 @@ func describe(a Attr) string {
 	if len(a.Labels) > 0 {
 		s = "In " + codes(a.Labels, "and") + ". " + s
 	}
+	if len(a.With) > 0 {
+		s = "With " + codes(a.With, "and") + ". " + s
+	}
 	if a.Since != "" {
 		s += " Since " + a.Since + "."
 	}

@@ -39,6 +39,8 @@ var places = []string{
 	"MIGRATION finish_by = %s", "MIGRATION size_band = %s", "MIGRATION trial = %s", "MIGRATION windows = %s", "MIGRATION timezone = %s",
 	"MIGRATION account \"a\" {\n  contact = %s\n}", "MIGRATION account \"a\" {\n  after = %s\n}", "MIGRATION account \"a\" {\n  downtime_budget = %s\n}",
 	"MIGRATION account \"a\" {\n  probe \"p\" {\n    http = %s\n  }\n}", "MIGRATION account \"a\" {\n  probe \"p\" {\n    smtp = %s\n  }\n}",
+	"MIGRATION account \"a\" {\n  probe \"p\" {\n    imap = \"a@b\"\n    password = %s\n  }\n}", "MIGRATION account \"a\" {\n  probe \"p\" {\n    command = [\"x\", %s]\n  }\n}",
+	"MIGRATION account \"a\" {\n  probe \"p\" {\n    sql = %s\n    query = %[1]s\n  }\n}", "MIGRATION account \"a\" {\n  probe \"p\" {\n    tcp = %s\n    host = \"x\"\n  }\n}",
 	"MIGRATION accounts {\n  from = %s\n}", "MIGRATION accounts {\n  from = [{ name = %s }]\n}", "MIGRATION accounts {\n  from = [{ name = \"a\", after = %s }]\n}",
 	"MIGRATION moved {\n  from = %s\n  to = \"b\"\n}", "MIGRATION waiver \"c\" {\n  reason = %s\n  by = \"a\"\n  expires = \"2026-01-01\"\n}",
 	"stopover {\n  state \"http\" {\n    address = %s\n  }\n}", "stopover {\n  state \"http\" {\n    address = \"https://x.example\"\n    password = %s\n  }\n}",

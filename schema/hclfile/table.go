@@ -17,7 +17,8 @@ const (
 	TypeStrings   Type = "list of strings"
 	TypeDurations Type = "list of two durations"
 	TypeServer    Type = "reference to a server"
-	TypeBytes     Type = "size" // options of providers only
+	TypeBytes     Type = "size"             // options of providers only
+	TypeLayout    Type = "name of a layout" // the same
 	TypeTime      Type = "time of day"
 	TypeWindow    Type = "reference to a window"
 	TypeWindows   Type = "list of references to windows"
@@ -47,6 +48,7 @@ type Attr struct {
 	Since    string // version; empty: since the beginning
 	Required bool
 	Labels   []string // the labels of the block under which it may stand; empty: any
+	With     []string // the arguments beside one of which it may stand; empty: any
 }
 
 // Block declares one kind of block. The root of the language is a Block
@@ -133,7 +135,7 @@ type Kind struct {
 // Option is one option of a kind of server.
 type Option struct {
 	Name     string
-	Type     string // string | number | bool | duration | bytes
+	Type     string // string | number | bool | duration | bytes | layout
 	Doc      string
 	Default  string
 	Example  string

@@ -104,7 +104,8 @@ func TestImports(t *testing.T) {
 	for pkg, allowed := range map[string][]string{
 		"schema":         nil,
 		"schema/process": nil,
-		"schema/hclfile": {module + "schema", module + "schema/process",
+		"schema/layout":  nil,
+		"schema/hclfile": {module + "schema", module + "schema/process", module + "schema/layout",
 			"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty/cty", "github.com/dustin/go-humanize",
 			"github.com/bmatcuk/doublestar/v4", "github.com/zclconf/go-cty-yaml"},
 	} {

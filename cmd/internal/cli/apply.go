@@ -123,6 +123,8 @@ func (p *program) waiting(ctx context.Context, flags applyFlags, v *view.View, p
 	}
 	w := &waiter{clock: state.System{}, graceful: p.graceful, timeout: flags.timeout, gates: saved == nil, tell: v.Event, once: once,
 		look: func(ctx context.Context, failed map[string]bool) (*plan.Plan, error) {
+			// Waiting must not weigh on a server: what is remembered does until
+			// there is something to run, which then looks anew.
 			request.Now = time.Now()
 			computed, err := project.Compute(ctx, request)
 			if err != nil {
@@ -149,7 +151,7 @@ func (p *program) applyRounds(ctx context.Context, project *setup.Project, v *vi
 	did := map[plan.ID]bool{}
 	var last string
 	for {
-		request.Now = time.Now()
+		request.Now, request.Refresh = time.Now(), true
 		computed, err := project.Compute(ctx, request)
 		if err != nil {
 			return nil, err
@@ -216,7 +218,7 @@ func conclusion(v *view.View, p *plan.Plan, wait bool) error {
 // run runs a plan. The steps that it did are added to did, if that is not nil.
 func (p *program) run(ctx context.Context, project *setup.Project, lock state.Lock, v *view.View, flags applyFlags, request setup.Request, computed *setup.Computed, did map[plan.ID]bool) error {
 	r := &apply.Runner{
-		Servers: project.Servers, State: project.Store, Lock: lock, Inventory: computed.Inventory,
+		Dir: project.Dir, Servers: project.Servers, State: project.Store, Lock: lock, Inventory: computed.Inventory,
 		Observe: func(e apply.Event) {
 			if e.What == apply.Finished && did != nil {
 				did[e.Step] = true
@@ -266,7 +268,7 @@ func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v 
 		return nil, err
 	}
 	defer lock.Release()
-	request.Now = time.Now()
+	request.Now, request.Refresh = time.Now(), true
 	fresh, err := project.Compute(ctx, request)
 	if err != nil {
 		return nil, err
@@ -289,7 +291,7 @@ func (p *program) applySavedOnce(ctx context.Context, project *setup.Project, v 
 	if err := p.run(ctx, project, lock, v, flags, request, fresh, nil); err != nil {
 		return nil, err
 	}
-	request.Now = time.Now()
+	request.Now = time.Now() // and still with a fresh look
 	after, err := project.Compute(ctx, request)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 
 func (p *program) approve() *cobra.Command {
 	var by, note, at, evidence string
-	var revoke bool
+	var revoke, refresh bool
 	c := &cobra.Command{
 		Use: "approve GATE", Short: "Close a gate, or take an approval away", Args: exactly("GATE"),
 		Long: `Close a gate that waits for somebody's word, such as 'verify.accept[shop]'.
@@ -37,7 +37,7 @@ so it never holds for a newer copy. Before there is evidence it is refused.`,
 				return err
 			}
 			defer project.Close()
-			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now()})
+			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now(), Refresh: refresh})
 			if err != nil {
 				return err
 			}
@@ -63,6 +63,7 @@ so it never holds for a newer copy. Before there is evidence it is refused.`,
 	c.Flags().StringVar(&at, "at", "", "when it was approved, as 2026-11-23T22:00:00Z; default now")
 	c.Flags().StringVar(&evidence, "evidence", "", "digest that was looked at; refused when the gate shows another one")
 	c.Flags().BoolVar(&revoke, "revoke", false, "take approvals away that were not used yet")
+	refreshFlag(c, &refresh)
 	return c
 }
 

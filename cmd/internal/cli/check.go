@@ -15,6 +15,7 @@ import (
 
 func (p *program) check() *cobra.Command {
 	var accounts []string
+	var refresh bool
 	c := &cobra.Command{
 		Use: "check", Short: "Look for what stands in the way, without planning anything", Args: atMost(),
 		Long: `Look at the servers, at the DNS if the configuration says where to ask, and at
@@ -30,7 +31,7 @@ reading, but stop nothing. What a waiver lets pass is no blocker.`,
 				return err
 			}
 			defer project.Close()
-			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now()})
+			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now(), Refresh: refresh})
 			if err != nil {
 				return err
 			}
@@ -56,7 +57,14 @@ reading, but stop nothing. What a waiver lets pass is no blocker.`,
 		},
 	}
 	accountFlag(c, &accounts)
+	refreshFlag(c, &refresh)
 	return c
+}
+
+// refreshFlag adds --refresh, as all commands have it that look at servers and
+// act on none.
+func refreshFlag(c *cobra.Command, refresh *bool) {
+	c.Flags().BoolVar(refresh, "refresh", false, "look at the servers now; without it, what was seen of one lately may be used again")
 }
 
 // accountFlag adds --account, as all commands have it.

@@ -12,6 +12,7 @@ import (
 func (p *program) dns() *cobra.Command {
 	var accounts []string
 	var table string
+	var refresh bool
 	c := &cobra.Command{
 		Use: "dns", Short: "Say what has to be done with DNS records, by whom and until when", Args: atMost(),
 		Long: `Show, for every name that the accounts have, what has to be done with its DNS
@@ -27,7 +28,7 @@ Without one the sheet says what to look for.`,
 				return err
 			}
 			defer project.Close()
-			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now()})
+			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now(), Refresh: refresh})
 			if err != nil {
 				return err
 			}
@@ -52,6 +53,7 @@ Without one the sheet says what to look for.`,
 		},
 	}
 	accountFlag(c, &accounts)
+	refreshFlag(c, &refresh)
 	c.Flags().StringVar(&table, "csv", "", "write the sheet as a table into this file")
 	return c
 }

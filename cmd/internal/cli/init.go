@@ -21,6 +21,7 @@ import (
 	"github.com/stopover/stopover/providers/all"
 	"github.com/stopover/stopover/schema"
 	"github.com/stopover/stopover/schema/hclfile"
+	"github.com/stopover/stopover/schema/layout"
 	"github.com/stopover/stopover/schema/process"
 )
 
@@ -33,6 +34,7 @@ type initFlags struct {
 	accounts string
 	timezone string
 	print    string
+	layout   string // to print
 }
 
 func (p *program) init() *cobra.Command {
@@ -48,12 +50,21 @@ each site, the runtimes and databases it offers, and what no account owns.
 
 With --print-process, a built-in process is printed and nothing is written: save
 it as a *.stopover.hcl file beside the configuration, give it another name, change
-what is not so, and name it in the migration.`,
+what is not so, and name it in the migration. --print-layout does the same with
+where things are on a server.`,
 		Example: "  stopover init\n  stopover init --from local --address client --process private-cloud-2025\n  stopover init --print-process self-managed > ours.stopover.hcl",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := p.dir
 			if len(args) == 1 {
 				dir = args[0]
+			}
+			if f.layout != "" {
+				source, ok := layout.Builtin(f.layout)
+				if !ok {
+					return fmt.Errorf("--print-layout: there is no layout %q; the built-in ones are %s", f.layout, strings.Join(layout.Names(), ", "))
+				}
+				p.view().Text(source)
+				return nil
 			}
 			if f.print != "" {
 				source, ok := process.Builtin(f.print)
@@ -73,6 +84,8 @@ what is not so, and name it in the migration.`,
 	c.Flags().StringVar(&f.accounts, "accounts", string(starter.Auto), "with --from: write accounts as one pattern or each (pattern, each, auto)")
 	c.Flags().StringVar(&f.timezone, "timezone", "UTC", "time zone of windows and dates, as Europe/Paris")
 	c.Flags().StringVar(&f.print, "print-process", "", "print a built-in process, to start your own from")
+	c.Flags().StringVar(&f.layout, "print-layout", "", "print a built-in layout, to start your own from")
+	p.completeFlag(c, "print-layout", words(layout.Names()...))
 	p.completeFlag(c, "process", words(process.Names()...))
 	p.completeFlag(c, "print-process", words(process.Names()...))
 	p.completeFlag(c, "from", words(providerNames()...))
@@ -186,11 +199,11 @@ func surveyFor(ctx context.Context, dir string, r starter.Request) (*schema.Foun
 	if err != nil {
 		return nil, err
 	}
-	opened, err := r.Kind.Open(ctx, schema.Server{Name: "client", Provider: r.Kind.Name, Address: r.Address, Options: r.Options}, providers.Env{Dir: dir, Executable: exe})
+	opened, err := r.Kind.Open(ctx, schema.Server{Name: "client", Provider: r.Kind.Name, Address: r.Address, Options: r.Options}, setup.Env(dir, exe, hclfile.Layouts()))
 	if err != nil {
 		return nil, err
 	}
-	found, err := opened.Survey(ctx, providers.SurveyOptions{})
+	found, err := opened.Survey(ctx, providers.SurveyOptions{Refresh: true})
 	err = errors.Join(err, opened.Close())
 	switch {
 	case err != nil:

@@ -34,7 +34,7 @@ that its accounts live elsewhere.`,
 				return err
 			}
 			defer project.Close()
-			inv, err := project.Survey(c.Context())
+			inv, err := project.Survey(c.Context(), true)
 			if err != nil {
 				return err
 			}

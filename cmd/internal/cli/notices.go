@@ -30,6 +30,7 @@ type noticeFlags struct {
 
 func (p *program) notices() *cobra.Command {
 	var f noticeFlags
+	var refresh bool
 	c := &cobra.Command{
 		Use: "notices", Short: "Write to the owners of accounts what happens when", Args: atMost(),
 		Long: `For every account that still moves, write a text for its owner: when it moves, how
@@ -58,7 +59,7 @@ over they are not known, and no date is invented: the text says so.`,
 				return err
 			}
 			defer project.Close()
-			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now()})
+			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now(), Refresh: refresh})
 			if err != nil {
 				return err
 			}
@@ -66,6 +67,7 @@ over they are not known, and no date is invented: the text says so.`,
 		},
 	}
 	accountFlag(c, &f.accounts)
+	refreshFlag(c, &refresh)
 	c.Flags().StringVarP(&f.out, "out", "o", "", "write one file for each account into this directory, and its event beside it")
 	c.Flags().StringVar(&f.csv, "csv", "", "write a table of all moves into this file; a cell that a spreadsheet would compute gets a ' in front")
 	c.Flags().StringVar(&f.ics, "ics", "", "write a calendar of all moves into this file; imported again, it updates its events")

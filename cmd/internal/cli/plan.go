@@ -20,7 +20,7 @@ const maxPlan = 1 << 30
 func (p *program) plan() *cobra.Command {
 	var goal goalFlags
 	var out string
-	var detailed bool
+	var detailed, refresh bool
 	c := &cobra.Command{
 		Use: "plan", Short: "Show the steps that are left", Args: atMost(),
 		Long: "Read what is on the servers now and show the steps that are left, with the downtime they will cost and who must do what. It changes nothing.",
@@ -29,6 +29,7 @@ func (p *program) plan() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			request.Refresh = refresh
 			project, err := p.open(c.Context())
 			if err != nil {
 				return err
@@ -57,6 +58,7 @@ func (p *program) plan() *cobra.Command {
 		},
 	}
 	goal.add(c.Flags())
+	refreshFlag(c, &refresh)
 	c.Flags().StringVarP(&out, "out", "o", "", "save the plan in this file, for review and for apply")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are steps to do, with 4 when blockers leave none that could be done or a policy forbids them")
 	return c

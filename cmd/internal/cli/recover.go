@@ -136,7 +136,7 @@ const (
 // the other. An account that no server knows is a mistake in the name.
 func diagnose(ctx context.Context, project *setup.Project, account string) (d apply.Diagnosis, inv *schema.Inventory, err error) {
 	for range settleTries {
-		if inv, err = project.Survey(ctx); err != nil {
+		if inv, err = project.Survey(ctx, true); err != nil {
 			return d, nil, err
 		}
 		if d = apply.Diagnose(project.Config, inv, account); !d.Settling() {

@@ -18,6 +18,7 @@ import (
 func (p *program) report() *cobra.Command {
 	var f formatFlags
 	var promised string
+	var refresh bool
 	c := &cobra.Command{
 		Use: "report", Short: "Tell the journey: what was done when, what it cost in downtime, what is left", Args: atMost(),
 		Long: `Tell the journey so far, or the finished one: where every account is, when each
@@ -42,7 +43,7 @@ With --promised the dates are compared with those of a saved plan.`,
 				return err
 			}
 			defer project.Close()
-			computed, err := project.Compute(c.Context(), setup.Request{Now: in.Now})
+			computed, err := project.Compute(c.Context(), setup.Request{Now: in.Now, Refresh: refresh})
 			if err != nil {
 				return err
 			}
@@ -56,6 +57,7 @@ With --promised the dates are compared with those of a saved plan.`,
 		},
 	}
 	p.formatFlags(c, &f)
+	refreshFlag(c, &refresh)
 	c.Flags().StringVar(&promised, "promised", "", "saved plan whose dates are compared with what happened")
 	return c
 }

@@ -24,7 +24,7 @@ A later apply moves them again.`,
 			if err := flags.check(); err != nil {
 				return err
 			}
-			request := setup.Request{Goal: plan.Goal{Rollback: args}, Now: time.Now()}
+			request := setup.Request{Goal: plan.Goal{Rollback: args}, Now: time.Now(), Refresh: true}
 			project, err := p.open(c.Context())
 			if err != nil {
 				return err

@@ -15,6 +15,7 @@ import (
 
 func (p *program) statusCommand() *cobra.Command {
 	var accounts []string
+	var refresh bool
 	c := &cobra.Command{
 		Use: "status", Short: "Show where every account is and what is waited for", Args: atMost(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -23,7 +24,7 @@ func (p *program) statusCommand() *cobra.Command {
 				return err
 			}
 			defer project.Close()
-			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now()})
+			computed, err := project.Compute(c.Context(), setup.Request{Now: time.Now(), Refresh: refresh})
 			if err != nil {
 				return err
 			}
@@ -42,6 +43,7 @@ func (p *program) statusCommand() *cobra.Command {
 		},
 	}
 	accountFlag(c, &accounts)
+	refreshFlag(c, &refresh)
 	return c
 }
 

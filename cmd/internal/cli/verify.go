@@ -19,7 +19,7 @@ import (
 func (p *program) verify() *cobra.Command {
 	var flags applyFlags
 	var accounts []string
-	var baseline bool
+	var baseline, refresh bool
 	c := &cobra.Command{
 		Use: "verify [ACCOUNT...]", Short: "Ask accounts whether they answer as before",
 		Long: `Run the probes of accounts where they are now, and compare with what they answered
@@ -33,12 +33,13 @@ accepted such an account has to accept it again.
 It takes the lock, as apply does.`,
 		Example: "  stopover verify\n  stopover verify 'shop-*'\n  stopover verify shop --baseline",
 		RunE: func(c *cobra.Command, args []string) error {
-			v := &verification{program: p, flags: flags, accounts: append(args, accounts...)}
+			v := &verification{program: p, flags: flags, accounts: append(args, accounts...), refresh: refresh}
 			return v.run(c.Context(), baseline)
 		},
 	}
 	c.ValidArgsFunction = p.completeAccounts
 	accountFlag(c, &accounts)
+	refreshFlag(c, &refresh)
 	c.Flags().BoolVar(&baseline, "baseline", false, "record what differs as the new baseline")
 	c.Flags().BoolVar(&flags.yes, "auto-approve", false, "with --baseline: do not ask before recording")
 	return c
@@ -49,6 +50,7 @@ type verification struct {
 	*program
 	flags    applyFlags
 	accounts []string // globs; empty: all
+	refresh  bool
 	project  *setup.Project
 	lock     state.Lock
 }
@@ -131,7 +133,7 @@ func exactGlob(account string) string {
 // probe runs the probes that a goal asks for and returns, for every account that
 // was picked, what it answered beside its baseline.
 func (v *verification) probe(ctx context.Context, goal plan.Goal) ([]report.Probed, error) {
-	computed, err := v.project.Compute(ctx, setup.Request{Goal: goal, Now: time.Now()})
+	computed, err := v.project.Compute(ctx, setup.Request{Goal: goal, Now: time.Now(), Refresh: v.refresh})
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +154,7 @@ func (v *verification) probe(ctx context.Context, goal plan.Goal) ([]report.Prob
 	if len(computed.Plan.Runnable()) == 0 {
 		return list, nil
 	}
-	r := &apply.Runner{Servers: v.project.Servers, State: v.project.Store, Lock: v.lock, Inventory: computed.Inventory,
+	r := &apply.Runner{Dir: v.project.Dir, Servers: v.project.Servers, State: v.project.Store, Lock: v.lock, Inventory: computed.Inventory,
 		Observe: func(apply.Event) {}, Graceful: v.graceful, Holder: setup.Holder()}
 	result, err := r.Run(ctx, computed.Plan)
 	var failed *apply.FailedError

@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stopover/stopover/apply/state"
@@ -65,7 +68,7 @@ func languageKinds() []hclfile.Kind {
 	for _, k := range all.Kinds() {
 		lk := hclfile.Kind{Name: k.Name, Doc: k.Doc}
 		for _, o := range k.Options {
-			lk.Options = append(lk.Options, hclfile.Option{Name: o.Name, Type: o.Type, Doc: o.Doc, Default: o.Default, Example: o.Example, Required: o.Required})
+			lk.Options = append(lk.Options, hclfile.Option{Name: o.Name, Type: o.Type, Doc: o.Doc, Default: o.Default, Example: o.Example, Required: o.Required, Secret: o.Secret})
 		}
 		out = append(out, lk)
 	}
@@ -105,7 +108,7 @@ func open(ctx context.Context, dir string, cfg *schema.Config) (*Project, error)
 	if err != nil {
 		return nil, err
 	}
-	env := providers.Env{Dir: dir, Executable: exe}
+	env := Env(dir, exe, cfg.Layouts)
 	for _, name := range []string{cfg.Migration.Source, cfg.Migration.Transit, cfg.Migration.Trial} {
 		s := cfg.Server(name)
 		if s == nil || p.Servers[name] != nil {
@@ -130,6 +133,25 @@ func open(ctx context.Context, dir string, cfg *schema.Config) (*Project, error)
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// Env is what providers may use of a configuration's directory. Layouts are those
+// that the configuration holds.
+func Env(dir, executable string, layouts []schema.Layout) providers.Env {
+	return providers.Env{Dir: dir, Executable: executable, Layouts: layouts, Secret: secret, Cache: filepath.Join(dir, StateDir, cacheDir)}
+}
+
+// secret looks up what a reference names.
+func secret(_ context.Context, reference string) (string, error) {
+	name, ok := strings.CutPrefix(reference, "env:")
+	if !ok || name == "" {
+		return "", errors.New("it refers to nothing that this version can look up; write env(\"NAME\")")
+	}
+	v, ok := os.LookupEnv(name)
+	if !ok || v == "" {
+		return "", fmt.Errorf("it is in the variable %s of the environment, which is not set where stopover runs", name)
+	}
+	return v, nil
 }
 
 // withDefaults fills in what the provider block says for all its servers.
@@ -184,6 +206,7 @@ type Request struct {
 	Goal      plan.Goal
 	Confirmed string
 	Now       time.Time
+	Refresh   bool // look at every server now, whatever is remembered
 }
 
 // Computed is a plan with what it was computed from.
@@ -191,13 +214,13 @@ type Computed struct {
 	Plan      *plan.Plan
 	Inventory *schema.Inventory
 	Past      plan.Past
-	Notes     []string // about the state store, for people
+	Notes     []string // about the state store and about what is remembered, for people
 }
 
 // Compute surveys, evaluates the configuration's own checks, loads, computes,
 // and lets the policies judge the plan.
 func (p *Project) Compute(ctx context.Context, r Request) (*Computed, error) {
-	inv, err := p.Survey(ctx)
+	inv, err := p.Survey(ctx, r.Refresh)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +242,25 @@ func (p *Project) Compute(ctx context.Context, r Request) (*Computed, error) {
 	}
 	judged, _ := condition.Policies(p.Config.Policies, out, inv)
 	out.Judge(judged, dated(p.Config.Policies))
-	return &Computed{Plan: out, Inventory: inv, Past: past, Notes: notes}, nil
+	return &Computed{Plan: out, Inventory: inv, Past: past, Notes: append(notes, remembered(inv, r.Now)...)}, nil
+}
+
+// remembered names the servers that nobody looked at now.
+func remembered(inv *schema.Inventory, now time.Time) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(inv.Servers)) {
+		s := inv.Servers[name]
+		if !s.Remembered || s.At.IsZero() {
+			continue
+		}
+		ago := max(0, now.Sub(s.At)).Round(time.Minute)
+		text := "less than a minute"
+		if ago > 0 {
+			text = strings.TrimSuffix(ago.String(), "0s")
+		}
+		out = append(out, fmt.Sprintf("%s was looked at %s ago; that is remembered, --refresh looks again.", schema.QuoteName(name), text))
+	}
+	return out
 }
 
 // dated are the codes of the policies that look at a plan's dates.

@@ -12,6 +12,9 @@ import (
 // configuration.
 const StateDir = ".stopover"
 
+// cacheDir is below it: what providers remember, and nobody misses.
+const cacheDir = "cache"
+
 func openStore(dir string, cfg *schema.Config) (state.Store, error) {
 	switch cfg.State.Kind {
 	case "", "local":

@@ -14,14 +14,15 @@ import (
 
 // Survey reads the live state of all servers at once, and then DNS if the
 // configuration says whom to ask. A server that does not answer is in the
-// inventory with its error; that is not an error here.
-func (p *Project) Survey(ctx context.Context) (*schema.Inventory, error) {
+// inventory with its error; that is not an error here. With refresh, nothing is
+// taken from what a provider remembers.
+func (p *Project) Survey(ctx context.Context, refresh bool) (*schema.Inventory, error) {
 	inv := &schema.Inventory{Servers: map[string]*schema.FoundServer{}}
 	var mu sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
 	for name, s := range p.Servers {
 		g.Go(func() error {
-			found, err := s.Survey(gctx, providers.SurveyOptions{})
+			found, err := s.Survey(gctx, providers.SurveyOptions{Refresh: refresh})
 			if err != nil {
 				if gctx.Err() != nil {
 					return gctx.Err()

@@ -70,9 +70,12 @@ func texts() map[string]string {
 			p, r := dated(seed(1)), journey()
 			v.Status(Situation{Plan: p, Inventory: inventory(), Past: plan.Past{Facts: journeyFacts()}, Last: r.Run})
 		}),
-		"check":     show(Options{}, func(v *View) { v.Findings(allFindings(dated(seed(9)))) }),
-		"verify":    show(Options{}, func(v *View) { v.Verified(probes()) }),
-		"inventory": show(Options{}, func(v *View) { v.Inventory(seed(0).Config, inventory()) }),
+		"check":             show(Options{}, func(v *View) { v.Findings(allFindings(dated(seed(9)))) }),
+		"verify":            show(Options{}, func(v *View) { v.Verified(probes()) }),
+		"inventory":         show(Options{}, func(v *View) { v.Inventory(seed(0).Config, inventory(), false) }),
+		"inventory-linux":   show(lookedAtNoon(), func(v *View) { v.Inventory(seed(0).Config, wholeMachines(2, nasty), false) }),
+		"inventory-account": show(lookedAtNoon(), func(v *View) { v.Inventory(seed(0).Config, wholeMachines(1, "plain"), true) }),
+		"inventory-verbose": show(verbosely(), func(v *View) { v.Inventory(seed(0).Config, wholeMachines(1, "plain"), false) }),
 		"run": show(Options{}, func(v *View) {
 			event(v, apply.Started, nil)
 			event(v, apply.Progress, func(e *apply.Event) { e.Total, e.Rate = 9<<20, 1<<20 })
@@ -106,8 +109,31 @@ func probes() []report.Probed {
 			{Probe: "cart", Before: before, Now: &apply.Answer{Status: 200, Title: "Shop"}, OK: true}}},
 		{Account: nasty, Server: "transit", Err: "dial: " + nasty},
 		{Account: "blog", Server: "transit", At: at, OK: true, Probes: []report.ProbedOnce{{Probe: "home", Before: before, Now: &apply.Answer{Status: 301}, OK: true, Recorded: true}}},
+		{Account: "kinds", Server: "transit", At: at, Probes: kinds()},
 		{Account: "wiki", Server: "transit", At: at, OK: true},
 		{Account: "idle", Server: "transit"},
+	}
+}
+
+// kinds are a probe of each kind, with what hostile servers answer.
+func kinds() []report.ProbedOnce {
+	box := func(n int64) schema.Seen {
+		return schema.Seen{Kind: schema.ProbeIMAP, Mailboxes: []schema.SeenMailbox{{Name: "INBOX", Messages: n, UIDValidity: 7}, {Name: nasty, Messages: 1}}}
+	}
+	c := &schema.SeenCertificate{Issuer: "R11 " + nasty, Names: []string{nasty}, Expires: time.Unix(2e9, 0)}
+	broken := *c
+	broken.Wrong = "x509: certificate is valid for " + nasty
+	return []report.ProbedOnce{
+		{Probe: "box", Before: &schema.BaselineFact{Seen: box(3012)}, Now: &apply.Answer{Seen: box(3010)}, Why: "INBOX had 3,012 messages and has 3,010"},
+		{Probe: "one", Before: &schema.BaselineFact{Seen: schema.Seen{Kind: schema.ProbeIMAP, Mailboxes: []schema.SeenMailbox{{Name: nasty, Messages: 1}}}},
+			Now: &apply.Answer{Seen: schema.Seen{Kind: schema.ProbeIMAP, Refused: "login: NO " + nasty}}, Why: "login: NO " + nasty},
+		{Probe: "orders", Before: &schema.BaselineFact{Seen: schema.Seen{Kind: schema.ProbeSQL, Rows: [][]string{{"41"}}}},
+			Now: &apply.Answer{Seen: schema.Seen{Kind: schema.ProbeSQL, Rows: [][]string{{nasty}}}}, Why: "the value was \"41\" and is " + nasty},
+		{Probe: "rows", OK: true, Now: &apply.Answer{Seen: schema.Seen{Kind: schema.ProbeSQL, Rows: [][]string{{"1"}, {"2"}}, Cut: true}}},
+		{Probe: "port", OK: true, Now: &apply.Answer{Contains: true, Seen: schema.Seen{Kind: schema.ProbeTCP, Line: nasty, Certificate: c}}},
+		{Probe: "own", Before: &schema.BaselineFact{Seen: schema.Seen{Kind: schema.ProbeCommand, Line: "ok"}},
+			Now: &apply.Answer{Status: 2, Seen: schema.Seen{Kind: schema.ProbeCommand, Line: nasty}}, Why: "it ended with status 0 and ends with 2"},
+		{Probe: "site", OK: true, Now: &apply.Answer{Status: 301, Seen: schema.Seen{Kind: schema.ProbeHTTP, Redirects: []string{"301 https://" + nasty}, Certificate: &broken}}},
 	}
 }
 
@@ -170,7 +196,7 @@ func TestJSON(t *testing.T) {
 		"plan":      show(o, func(v *View) { v.Plan(seed(2), nil, "") }),
 		"planned":   show(o, func(v *View) { v.Planned(seed(2), nil) }),
 		"status":    show(o, func(v *View) { v.Status(Situation{Plan: seed(2), Inventory: inventory()}) }),
-		"inventory": show(o, func(v *View) { v.Inventory(seed(0).Config, inventory()) }),
+		"inventory": show(o, func(v *View) { v.Inventory(seed(0).Config, inventory(), false) }),
 		"event":     show(o, func(v *View) { v.Event(apply.Event{What: apply.Failed, Account: nasty, Err: errors.New(nasty)}) }),
 		"error":     show(o, func(v *View) { v.Error(&apply.RefusedError{Reason: "no", Details: []string{nasty}}) }),
 		"concluded": show(o, func(v *View) { v.Concluded(seed(2)) }),

@@ -97,7 +97,8 @@ func TestEightyColumns(t *testing.T) {
 			v.Plan(p, []string{text}, hostileName().Draw(t, "file"))
 			v.Planned(p, nil)
 			v.Status(Situation{Plan: p, Inventory: inv, Last: &report.Run{Who: text, How: text, Began: at, Failed: []report.Failure{{Step: "x", Why: text}}}})
-			v.Inventory(p.Config, inv)
+			v.Inventory(p.Config, inv, false)
+			v.Inventory(p.Config, wholeMachines(3, text), rapid.Bool().Draw(t, "each"))
 			v.Findings(p.Findings)
 			v.Verified([]report.Probed{{Account: text, Server: text, At: at, Err: text, Probes: []report.ProbedOnce{{Probe: text, Now: &apply.Answer{Status: 1, Title: text}, Why: text}}}})
 			for _, what := range []apply.What{apply.Progress, apply.Finished, apply.Failed, apply.Skipped, apply.Note, apply.Countdown, "new"} {

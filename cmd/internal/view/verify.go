@@ -110,20 +110,80 @@ func baseline(b *schema.BaselineFact) string {
 	if b == nil {
 		return "nothing was recorded"
 	}
-	s := fmt.Sprintf("status %d", b.Status)
-	if b.Title != "" {
-		s += ", title " + quotedText(b.Title)
+	return told(b.Status, b.Title, &b.Seen)
+}
+
+func answer(a *apply.Answer) string { return told(a.Status, a.Title, &a.Seen) }
+
+// told is what a probe got, in a few words.
+func told(status int, title string, seen *schema.Seen) string {
+	s := ""
+	switch {
+	case seen.Refused != "":
+		s = "refused: " + clean(seen.Refused)
+	case seen.Kind == schema.ProbeIMAP:
+		s = tallied(seen)
+	case seen.Kind == schema.ProbeSQL:
+		s = values(seen)
+	case seen.Kind == schema.ProbeTCP:
+		s = said("connects", seen.Line)
+	case seen.Kind == schema.ProbeCommand:
+		s = said(fmt.Sprintf("ended with status %d", status), seen.Line)
+	case status == 0:
+		return "no answer"
+	default:
+		s = fmt.Sprintf("status %d", status)
+		if title != "" {
+			s += ", title " + quotedText(title)
+		}
+		if n := len(seen.Redirects); n > 0 {
+			s += ", redirected to " + clean(seen.Redirects[n-1])
+		}
+	}
+	return s + certified(seen.Certificate)
+}
+
+func said(what, line string) string {
+	if line == "" {
+		return what
+	}
+	return what + ", " + quotedText(line)
+}
+
+func tallied(seen *schema.Seen) string {
+	var messages int64
+	for _, m := range seen.Mailboxes {
+		messages += m.Messages
+	}
+	s := plural(int(messages), "message") + " in " + number(int64(len(seen.Mailboxes))) + " mailboxes"
+	if len(seen.Mailboxes) == 1 {
+		s = plural(int(messages), "message") + " in " + clean(seen.Mailboxes[0].Name)
+	}
+	if seen.Cut {
+		s += ", and more that are not compared"
 	}
 	return s
 }
 
-func answer(a *apply.Answer) string {
-	if a.Status == 0 {
-		return "no answer"
+func values(seen *schema.Seen) string {
+	s := plural(len(seen.Rows), "row")
+	if len(seen.Rows) == 1 && len(seen.Rows[0]) == 1 {
+		s = "value " + quotedText(seen.Rows[0][0])
 	}
-	s := fmt.Sprintf("status %d", a.Status)
-	if a.Title != "" {
-		s += ", title " + quotedText(a.Title)
+	if seen.Cut {
+		s += ", and more that is not compared"
+	}
+	return s
+}
+
+// certified tells whose certificate was shown and until when it counts.
+func certified(c *schema.SeenCertificate) string {
+	if c == nil {
+		return ""
+	}
+	s := "; certificate of " + clean(c.Issuer) + " until " + c.Expires.UTC().Format("2006-01-02")
+	if c.Wrong != "" {
+		s += ", not valid: " + clean(c.Wrong)
 	}
 	return s
 }

@@ -1,0 +1,18 @@
+CREATE DATABASE shop CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE USER shop@localhost IDENTIFIED BY 'cart-and-checkout';
+GRANT ALL PRIVILEGES ON shop.* TO shop@localhost;
+CREATE USER shop_report@'10.77.%' IDENTIFIED BY 'report';
+GRANT SELECT ON shop.* TO shop_report@'10.77.%';
+USE shop;
+CREATE TABLE orders (id INT AUTO_INCREMENT PRIMARY KEY, customer VARCHAR(190) NOT NULL, total DECIMAL(10,2) NOT NULL, KEY (customer)) ENGINE=InnoDB;
+INSERT INTO orders (customer, total) SELECT concat('customer ', seq), seq * 1.5 FROM seq_1_to_500;
+CREATE TABLE items (id INT AUTO_INCREMENT PRIMARY KEY, order_id INT NOT NULL, name VARCHAR(100), FOREIGN KEY (order_id) REFERENCES orders (id)) ENGINE=InnoDB;
+INSERT INTO items (order_id, name) SELECT 1 + seq % 500, concat('item ', seq) FROM seq_1_to_1200;
+CREATE TABLE log (at DATETIME, what TEXT, id INT PRIMARY KEY AUTO_INCREMENT) ENGINE=MyISAM;
+INSERT INTO log (at, what) SELECT now(), 'seen' FROM seq_1_to_40;
+CREATE TABLE nokey (a INT, b VARCHAR(10)) ENGINE=InnoDB;
+INSERT INTO nokey SELECT seq, 'x' FROM seq_1_to_7;
+CREATE DEFINER=shop@localhost VIEW totals AS SELECT customer, sum(total) AS total FROM orders GROUP BY customer;
+CREATE DEFINER=gone@localhost PROCEDURE clean() DELETE FROM nokey WHERE a < 0;
+CREATE TRIGGER stamp BEFORE INSERT ON log FOR EACH ROW SET NEW.at = coalesce(NEW.at, now());
+CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 03:00:00' DO DELETE FROM log WHERE at < now() - INTERVAL 1 YEAR;
