@@ -40,7 +40,7 @@ const (
 )
 
 var dbmsKinds = []FindingKind{
-	{Code: codeEngineUnread, Title: "a database engine could not be read", Severity: schema.Blocker, Certainty: observed, Checks: []string{"C17", "C18"}, Survey: true,
+	{Code: codeEngineUnread, Title: "a database engine could not be read", Severity: schema.Blocker, Certainty: observed, Checks: []string{"C17", "C18"},
 		Doc: "The engine is installed, and it does not run or does not let the survey in: which databases it holds, and whose they are, is not known. What is not seen would not arrive, " +
 			"and the reinstallation would delete it. Accounts of this server do not move, whether they have databases or not, because nobody can tell.",
 		Remedy: "Start the engine and let the survey in as the message says, or remove the engine and its data if nothing is in it."},
