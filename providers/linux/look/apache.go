@@ -120,6 +120,9 @@ type apache struct {
 	list    []*vhost
 }
 
+// maxMacros is how deep macros use each other; people stop at two.
+const maxMacros = 5
+
 // builtIn are modules that are part of the program on most systems.
 func builtIn() []string {
 	return []string{"core", "so", "http", "log_config", "logio", "version", "unixd", "watchdog", "mpm_event", "mpm_prefork", "mpm_worker"}
@@ -208,7 +211,7 @@ func (a *apache) counts(d *directive, again func([]directive)) bool {
 		a.macros[strings.ToLower(d.arg(0))] = d
 		return false
 	case "use":
-		if m := a.macros[strings.ToLower(d.arg(0))]; m != nil && a.using < maxDepth && a.walked < maxWalked {
+		if m := a.macros[strings.ToLower(d.arg(0))]; m != nil && a.using < maxMacros && a.walked < maxWalked {
 			a.using++ // a macro may use itself
 			again(a.filled(m, d.args[1:]))
 			a.using--
@@ -271,6 +274,8 @@ func (a *apache) virtualHost(d *directive) *vhost {
 				v.Cert = a.path(arg)
 			case "directory", "files", "filesmatch", "location", "locationmatch", "directorymatch":
 				a.handlers(v, x.block)
+				return false
+			case "virtualhost": // none is within another
 				return false
 			default:
 				a.passing(v, x)

@@ -35,7 +35,6 @@ type seen struct {
 }
 
 var (
-	dovecotLogin = regexp.MustCompile(`\b(imap|pop3|managesieve|submission)-login: (?:Info: )?Login: user=<([^>]*)>, method=([^,]*), rip=([^,]+)`)
 	postfixLogin = regexp.MustCompile(`postfix/(?:submission/|smtps/)?smtpd\[\d+\]: [^:]+: client=[^\[]*\[([^\]]+)\], sasl_method=\S+, sasl_username=(\S+)`)
 	postfixTLS   = regexp.MustCompile(`(smtpd\[\d+\]): (?:Anonymous|Trusted|Untrusted|Verified) TLS connection established from [^\[]*\[([^\]]+)\]: (TLSv[\d.]+)`)
 	eximLine     = regexp.MustCompile(`^(\S+ \S+) (?:\[\d+\] )?\S+ <= .* H=.*?\[([^\]]+)\].* P=(\S+) `)
@@ -155,12 +154,10 @@ func parseLogin(line string, tls map[string]string) (x seen, ok bool) {
 	}
 	switch {
 	case strings.Contains(line, "-login: "):
-		m := dovecotLogin.FindStringSubmatch(line)
-		if m == nil {
+		var rest string
+		if x, rest, ok = dovecotLogin(line); !ok {
 			return x, false
 		}
-		rest := line[strings.Index(line, m[0])+len(m[0]):]
-		x = seen{service: m[1], user: m[2], address: m[4]}
 		x.plain = !strings.Contains(rest, ", TLS") && !strings.Contains(rest, ", secured")
 		if i := strings.Index(rest, ", TLSv"); i >= 0 {
 			x.version, _, _ = strings.Cut(rest[i+2:], " ")
@@ -196,6 +193,27 @@ func parseLogin(line string, tls map[string]string) (x seen, ok bool) {
 		return ftpLogin(line)
 	}
 	return checkSeen(x)
+}
+
+// dovecotLogin reads "imap-login: Login: user=<ann>, method=PLAIN, rip=192.0.2.7,
+// …" and returns what follows. Logs are long, and most of their lines are these.
+func dovecotLogin(line string) (x seen, rest string, ok bool) {
+	before, rest, ok := strings.Cut(line, "Login: user=<")
+	if !ok {
+		return x, "", false
+	}
+	before, ok = strings.CutSuffix(strings.TrimSuffix(before, "Info: "), "-login: ")
+	x.service = before[strings.LastIndexByte(before, ' ')+1:]
+	if !ok || !slices.Contains([]string{"imap", "pop3", "managesieve", "submission"}, x.service) {
+		return x, "", false
+	}
+	x.user, rest, ok = strings.Cut(rest, ">, ")
+	if !ok {
+		return x, "", false
+	}
+	_, address, ok := strings.Cut(rest, "rip=")
+	x.address, _, _ = strings.Cut(address, ",")
+	return x, ", " + rest, ok
 }
 
 // ftpLogin reads lines of FTP servers, whose logs do not tell encryption: FTP is

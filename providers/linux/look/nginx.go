@@ -5,6 +5,7 @@ package look
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -34,7 +35,7 @@ func (d *directive) text() string { return strings.Join(d.args, " ") }
 const (
 	maxDepth      = 24      // of blocks, and of files that include files
 	maxDirectives = 500_000 // of one file; and of a walk, files that are included often counted each time
-	maxWalked     = 2_000_000
+	maxWalked     = 1_000_000
 	maxConfFiles  = 20_000
 )
 
@@ -238,7 +239,9 @@ type conf struct {
 	order  []string // in which they were first read
 	errs   []error
 	walked int
-	vars   map[string]string // Apache's
+	vars   map[string]string   // Apache's
+	globs  map[string][]string // what was included by a pattern
+	within []string            // files that are being walked
 }
 
 func (r root) nginxConf() *conf {
@@ -288,17 +291,31 @@ func (c *conf) step(list []directive, depth int, f func(d *directive) bool) {
 	for i := range list {
 		d := &list[i]
 		if c.walked++; c.walked > maxWalked {
+			if c.walked == maxWalked+1 {
+				c.note(fmt.Errorf("%s:%d: more directives than anybody has written", d.file, d.line))
+			}
 			return
 		}
 		if d.is("include") || d.is("IncludeOptional") {
-			for _, file := range c.included(d) {
-				c.step(c.read(file), depth+1, f)
-			}
+			c.include(d, depth, f)
 			continue
 		}
 		if f(d) && d.open {
 			c.step(d.block, depth+1, f)
 		}
+	}
+}
+
+// include walks the files that a directive includes.
+func (c *conf) include(d *directive, depth int, f func(d *directive) bool) {
+	for _, file := range c.included(d) {
+		if slices.Contains(c.within, file) {
+			c.note(fmt.Errorf("%s:%d: %s includes itself", d.file, d.line, file))
+			continue
+		}
+		c.within = append(c.within, file)
+		c.step(c.read(file), depth+1, f)
+		c.within = c.within[:len(c.within)-1]
 	}
 }
 
@@ -312,6 +329,17 @@ func (c *conf) included(d *directive) (files []string) {
 	if !filepath.IsAbs(p) {
 		p = filepath.Join(c.base, p)
 	}
+	if files, ok := c.globs[p]; ok { // the same snippets are included by every site
+		return files
+	}
+	defer func() {
+		if c.globs == nil {
+			c.globs = map[string][]string{}
+		}
+		if len(c.globs) < maxConfFiles {
+			c.globs[p] = files
+		}
+	}()
 	for _, m := range c.root.glob(p) {
 		if c.root.isDir(m) {
 			files = append(files, c.root.glob(filepath.Join(m, "*"))...)

@@ -87,9 +87,13 @@ func (s *settings) file(file string) {
 	}
 	s.done[file] = true
 	text, err := s.r.read(file, smallFile)
-	if err != nil && !errors.Is(err, errTooLarge) {
-		return
+	if err == nil || errors.Is(err, errTooLarge) {
+		s.text(file, text)
 	}
+}
+
+// text reads the text of a file in the notation that its path stands for.
+func (s *settings) text(file string, text []byte) {
 	in := func(dirs ...string) bool {
 		return slices.ContainsFunc(dirs, func(d string) bool { return under(file, d) })
 	}
