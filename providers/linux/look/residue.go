@@ -209,8 +209,11 @@ func (o *whose) visit(ctx context.Context, p string, depth int) {
 			o.inside(ctx, p, depth+1)
 			return
 		}
-		if bytes, files := o.measure(ctx, p, 0); files > 0 {
-			o.add(p, "directory", bytes)
+		switch m := o.measure(ctx, p, 0); {
+		case m.files > 0:
+			o.add(p, "directory", m.bytes)
+		case m.links > 0: // each may lead to what somebody has
+			o.inside(ctx, p, depth+1)
 		}
 	case unix.S_IFLNK:
 		if !o.owned[p] && !o.harmlessLink(p) {
@@ -293,10 +296,10 @@ func fileKind(p string, mode uint32) string {
 
 // measure counts the bytes and files below a directory. Other file systems of
 // this machine that are mounted in it count, those of other machines do not.
-func (o *whose) measure(ctx context.Context, dir string, depth int) (bytes, files int64) {
+func (o *whose) measure(ctx context.Context, dir string, depth int) *measured {
 	t, err := o.r.openTree(dir)
 	if err != nil {
-		return 0, 1 // something is there
+		return &measured{files: 1} // something is there
 	}
 	defer t.close()
 	m := &measured{o: o, t: t, buf: make([]byte, 64<<10)}
@@ -308,13 +311,13 @@ func (o *whose) measure(ctx context.Context, dir string, depth int) (bytes, file
 	for _, p := range m.mounts {
 		full := filepath.Join(dir, p)
 		if depth < 8 && !o.remote(full) {
-			b, n := o.measure(ctx, full, depth+1)
-			m.bytes, m.files = m.bytes+b, m.files+n
+			n := o.measure(ctx, full, depth+1)
+			m.bytes, m.files, m.links = m.bytes+n.bytes, m.files+n.files, m.links+n.links
 		} else {
 			m.files++
 		}
 	}
-	return m.bytes, m.files
+	return m
 }
 
 // remote says whether what is mounted at a path is not to be entered.
@@ -333,7 +336,8 @@ type measured struct {
 	t            *tree
 	buf          []byte
 	stat         stater
-	bytes, files int64
+	bytes, files int64 // of all but links and directories
+	links        int64
 	mounts       []string
 }
 
@@ -377,6 +381,10 @@ func (m *measured) dir(path string, todo []string) []string {
 				if p := joinPath(path, string(name[:len(name)-1])); len(p) < maxPath {
 					todo = append(todo, p)
 				}
+				continue
+			}
+			if info.mode&unix.S_IFMT == unix.S_IFLNK {
+				m.links++
 				continue
 			}
 			m.files++
