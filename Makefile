@@ -5,10 +5,10 @@ N       ?= 100
 BIN     := bin
 export CGO_ENABLED ?= 0
 
-.PHONY: help build agents install demo test race check golden bench torture downtime predict model deps clean
+.PHONY: help build agents install demo test race check golden bench torture downtime predict model testbed testbed-down deps clean
 
 help: ## show this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: agents ## build bin/stopover, and beside it the agents that it puts on servers
 	$(GO) build -trimpath -o $(BIN)/stopover ./cmd/stopover
@@ -68,8 +68,20 @@ model: ## check the model of the ownership protocol and its mutants with spin, t
 	$(GO) run ./providers/agent/ownership/model/run
 	$(GO) test -count=1 -run 'TestExplore|TestMutant' -v ./providers/agent/ownership
 
+testbed: build ## start two real Debian servers with sample accounts here (root; the first time takes minutes)
+	$(GO) build -trimpath -o $(BIN)/bed ./providers/linux/testbed/bed
+	$(BIN)/bed up testbed
+
+testbed-down: ## end them, and remove all that is left of them
+	$(GO) build -trimpath -o $(BIN)/bed ./providers/linux/testbed/bed
+	$(BIN)/bed down testbed
+
 deps: ## install what tests use beyond Go (Debian)
-	apt-get install -y --no-install-recommends spin gcc libc6-dev rsync sqlite3
+	apt-get update -q
+	apt-get install -y --no-install-recommends spin gcc libc6-dev rsync sqlite3 $(BED)
+
+# What test hosts are made with, and what their tests speak to them with.
+BED := debootstrap debian-archive-keyring iproute2 util-linux openssh-client openssh-server sshpass openssl
 
 clean: ## remove what make made
 	rm -rf $(BIN)

@@ -261,6 +261,8 @@ func (x *run) originals(s *server) []schema.Fact {
 	source := s.name == x.plan.Config.Migration.Source
 	var first schema.MachineFact
 	switch {
+	case s.can.Owner == nil:
+		return x.seen(s)
 	case !s.claimed:
 		return nil
 	case source && s.found != nil && !s.found.Known && x.read(plan.MachineID(s.name), &first) && first.Machine != s.identity.Machine:
@@ -269,7 +271,21 @@ func (x *run) originals(s *server) []schema.Fact {
 	case source && (s.found == nil || !s.found.Known && !schema.LeftBy(x.plan.Config.Migration.Name, s.identity.Machine, s.found.Facts)):
 		return nil
 	}
-	machine := x.fact(schema.FactMachine, plan.MachineID(s.name), schema.MachineFact{Machine: s.identity.Machine})
+	return x.first(s, s.identity.Machine)
+}
+
+// seen are the originals of a server that keeps no records, as its survey tells
+// them. Whatever became of such a server since, it is not this program's doing.
+func (x *run) seen(s *server) []schema.Fact {
+	if s.found == nil || s.found.Presence != schema.Present || s.found.Machine == "" || !s.found.Known {
+		return nil
+	}
+	return x.first(s, s.found.Machine)
+}
+
+// first are the facts of a machine and of its addresses.
+func (x *run) first(s *server, id string) []schema.Fact {
+	machine := x.fact(schema.FactMachine, plan.MachineID(s.name), schema.MachineFact{Machine: id})
 	machine.Server = s.name
 	facts := []schema.Fact{machine}
 	if addresses := x.addressesOf(s); len(addresses) > 0 {

@@ -9,27 +9,25 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent"
+	"github.com/stopover/stopover/providers/linux/look"
 	"github.com/stopover/stopover/schema"
 )
 
 // looker puts together what the agent can do.
-func looker(hclog.Logger) agent.Looker { return nothing{} }
+func looker(log hclog.Logger) agent.Looker { return &machine{look.Machine{Log: log}} }
 
-var errNothing = errors.New("this build of the agent can neither survey nor try databases")
+// machine is the server that the agent runs on.
+type machine struct{ look.Machine }
 
-// nothing is an agent that says that it can do nothing.
-type nothing struct{}
+var errNoTrial = errors.New("this build of the agent cannot try databases")
 
-func (nothing) Look(context.Context, agent.LookRequest, func(*schema.FoundAccount) error, func(providers.Progress)) (*schema.FoundServer, error) {
-	return nil, errNothing
+// Dump implements agent.Looker.
+func (*machine) Dump(context.Context, agent.DumpRequest, io.Writer) (agent.Dumped, error) {
+	return agent.Dumped{}, errNoTrial
 }
 
-func (nothing) Dump(context.Context, agent.DumpRequest, io.Writer) (agent.Dumped, error) {
-	return agent.Dumped{}, errNothing
-}
-
-func (nothing) Load(context.Context, agent.LoadRequest, io.Reader) (schema.TriedDatabase, error) {
-	return schema.TriedDatabase{}, errNothing
+// Load implements agent.Looker.
+func (*machine) Load(context.Context, agent.LoadRequest, io.Reader) (schema.TriedDatabase, error) {
+	return schema.TriedDatabase{}, errNoTrial
 }

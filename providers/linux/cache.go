@@ -18,6 +18,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/stopover/stopover/providers/agent"
+	"github.com/stopover/stopover/providers/linux/deploy"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -58,16 +59,32 @@ func (s *server) cacheFile() string {
 		return ""
 	}
 	b, err := json.Marshal(struct {
-		Format, Agent, Address string
-		Serves                 []string
-		Options                map[string]string // secrets are references here
-		Layout                 schema.Layout
-	}{cacheFormat, agent.Version, s.config.Address, s.config.Serves, s.config.Options, s.options.layout})
+		Format, Protocol, Address string
+		Agents                    []string // another one may see more
+		Serves                    []string
+		Options                   map[string]string // secrets are references here
+		Layout                    schema.Layout
+	}{cacheFormat, agent.Version, s.config.Address, agents(s.env.Executable), s.config.Serves, s.config.Options, s.options.layout})
 	if err != nil {
 		return ""
 	}
 	sum := sha256.Sum256(b)
 	return filepath.Join(s.env.Cache, kindName+"-"+hex.EncodeToString(sum[:16])+cacheExt)
+}
+
+// agents tells the agents that are here from others, without reading them.
+func agents(executable string) []string {
+	var out []string
+	for _, arch := range []string{"amd64", "arm64"} {
+		path, err := deploy.Find(executable, "linux", arch)
+		if err != nil {
+			continue
+		}
+		if i, err := os.Stat(path); err == nil {
+			out = append(out, fmt.Sprintf("%s %d %d", arch, i.Size(), i.ModTime().UnixNano()))
+		}
+	}
+	return out
 }
 
 // remembered returns what was seen of the server, if that is young enough.

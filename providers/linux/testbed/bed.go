@@ -143,12 +143,12 @@ func create(ctx context.Context, o Options, roots map[string]string) (*Bed, erro
 	if err := os.MkdirAll(bedsDir(), 0o700); err != nil {
 		return nil, err
 	}
-	unlock, err := lock(ctx, filepath.Join(Cache(), "beds.lock"), nil)
+	unlock, err := lockNumbers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if _, err := Sweep(); err != nil {
+	if _, err := sweep(); err != nil {
 		return nil, fmt.Errorf("what an earlier bed left: %w", err)
 	}
 	n, err := freeNumber()
@@ -170,10 +170,15 @@ func create(ctx context.Context, o Options, roots map[string]string) (*Bed, erro
 	if err := b.startKeeper(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(b.dir))
 	}
+	// From here on the link holds the number.
+	if err := b.bridge(ctx); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	return b, nil
 }
 
-// freeNumber is the smallest number whose directory and subnet nobody has.
+// freeNumber finds a number whose directory, link, subnet and cgroups nobody
+// has.
 func freeNumber() (int, error) {
 	taken := map[string]bool{}
 	addresses, err := net.InterfaceAddrs()
@@ -185,18 +190,35 @@ func freeNumber() (int, error) {
 			taken[ip.Mask(net.CIDRMask(24, 32)).String()] = true
 		}
 	}
-	for n := 1; n < 255; n++ {
+	for i := range 254 {
+		n := 1 + (firstNumber()+i)%254
 		if taken["10.77."+strconv.Itoa(n)+".0"] {
 			continue
 		}
 		if _, err := net.InterfaceByName(linkName(n)); err == nil {
 			continue
 		}
-		if _, err := os.Lstat(filepath.Join(bedsDir(), strconv.Itoa(n))); errors.Is(err, os.ErrNotExist) {
-			return n, nil
+		if slices.ContainsFunc(append(cgroupDirs(n, ""), filepath.Join(bedsDir(), strconv.Itoa(n))), exists) {
+			continue
 		}
+		return n, nil
 	}
 	return 0, errors.New("254 beds are running on this machine")
+}
+
+// firstNumber makes numbers of the usual cache begin at 1. Tests of this
+// package have caches of their own and look for what they leave: they use
+// other numbers than tests that run beside them.
+func firstNumber() int {
+	if os.Getenv(cacheEnv) == "" {
+		return 0
+	}
+	return 127 + os.Getpid()%127
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // hasIPv6 says whether new namespaces will have it.
@@ -257,9 +279,6 @@ func (b *Bed) startKeeper(ctx context.Context) error {
 
 func (b *Bed) bringUp(ctx context.Context, o Options) error {
 	if err := b.makeKeys(ctx); err != nil {
-		return err
-	}
-	if err := b.bridge(ctx); err != nil {
 		return err
 	}
 	for i := range b.record.Hosts {
@@ -413,7 +432,7 @@ func randomHex(n int) string {
 
 // Down ends every detached bed and sweeps what dead ones left. It returns the
 // directories it removed.
-func Down() ([]string, error) {
+func Down(ctx context.Context) ([]string, error) {
 	dirs, err := Beds()
 	if err != nil {
 		return nil, err
@@ -430,7 +449,7 @@ func Down() ([]string, error) {
 		errs = append(errs, b.Close())
 		done = append(done, d)
 	}
-	swept, err := Sweep()
+	swept, err := Sweep(ctx)
 	return append(done, swept...), errors.Join(append(errs, err)...)
 }
 

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -49,10 +50,23 @@ type server struct {
 	mu      sync.Mutex
 	waiting map[int]chan syscall.WaitStatus
 	ops     map[string]func(request) error
+	starts  chan func()
+	refused error // why nothing can be started
 }
 
-func newServer(ops map[string]func(request) error) *server {
-	s := &server{waiting: map[int]chan syscall.WaitStatus{}, ops: ops}
+// newServer makes a server whose programs are started by one thread, after
+// it has done what humble does to it.
+func newServer(humble func() error, ops map[string]func(request) error) *server {
+	s := &server{waiting: map[int]chan syscall.WaitStatus{}, ops: ops, starts: make(chan func())}
+	go func() {
+		runtime.LockOSThread()
+		if humble != nil {
+			s.refused = humble()
+		}
+		for f := range s.starts {
+			f()
+		}
+	}()
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
 	go func() {
@@ -97,7 +111,7 @@ func (s *server) spawn(argv, env []string, dir string, files [3]uintptr) (int, <
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
+	pid, err := s.forkExec(path, argv, &syscall.ProcAttr{
 		Dir: dir, Env: env, Files: files[:], Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
@@ -106,6 +120,18 @@ func (s *server) spawn(argv, env []string, dir string, files [3]uintptr) (int, <
 	c := make(chan syscall.WaitStatus, 1)
 	s.waiting[pid] = c
 	return pid, c, nil
+}
+
+func (s *server) forkExec(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	done := make(chan struct{})
+	s.starts <- func() {
+		defer close(done)
+		if err = s.refused; err == nil {
+			pid, err = syscall.ForkExec(path, argv, attr)
+		}
+	}
+	<-done
+	return pid, err
 }
 
 // serve answers until the listener closes.

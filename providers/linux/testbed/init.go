@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,7 +43,6 @@ type spec struct {
 type specFile struct {
 	Path, Text, Owner string
 	Mode              os.FileMode
-	Append            bool
 }
 
 func readSpec() (spec, error) {
@@ -56,12 +54,14 @@ func readSpec() (spec, error) {
 	return s, json.NewDecoder(f).Decode(&s)
 }
 
-// enter is the first half of a host's first process: in the new namespaces it
-// builds the host's tree, moves into it, gives up what could reach the
-// machine, and starts itself again as the host's init.
-func enter() error {
-	// Capabilities belong to a thread; the one that drops them must exec.
-	runtime.LockOSThread()
+// boot is a host's first process: in the new namespaces it builds the host's
+// tree and moves into it, then sets up network, files and services, and
+// answers requests until it is killed. It never executes itself again: the
+// program may need the machine's C library, which a host need not have.
+func boot() error {
+	for _, fd := range []int{lifelineFD, specFD, controlFD} {
+		unix.CloseOnExec(fd)
+	}
 	s, err := readSpec()
 	if err != nil {
 		return fmt.Errorf("what to start: %w", err)
@@ -72,41 +72,12 @@ func enter() error {
 	if err := unix.Sethostname([]byte(s.Name)); err != nil {
 		return fmt.Errorf("host name: %w", err)
 	}
-	if err := dropCapabilities(); err != nil {
+	if err := os.Setenv("PATH", rootPath); err != nil {
 		return err
-	}
-	for _, fd := range []int{lifelineFD, specFD, controlFD} {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
-			return err
-		}
-	}
-	return syscall.Exec("/proc/self/exe", []string{"testbed-init"}, []string{roleEnv + "=init", "PATH=" + rootPath, "HOME=/root", "LANG=en_US.UTF-8", "TERM=dumb"})
-}
-
-// dropCapabilities gives up what acts on the machine and not on the host: its
-// clock, its modules, its raw devices.
-func dropCapabilities() error {
-	for _, c := range []uintptr{unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_SYS_TIME, unix.CAP_MKNOD, unix.CAP_MAC_ADMIN, unix.CAP_MAC_OVERRIDE} {
-		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
-			return fmt.Errorf("drop capability %d: %w", c, err)
-		}
-	}
-	return nil
-}
-
-// boot is the second half: network, files, services, then requests until
-// killed.
-func boot() error {
-	s, err := readSpec()
-	if err != nil {
-		return fmt.Errorf("what to start: %w", err)
-	}
-	for _, fd := range []int{lifelineFD, specFD, controlFD} {
-		unix.CloseOnExec(fd)
 	}
 	unix.Umask(0o022)
 	i := &initProcess{spec: s, running: map[string]*daemon{}}
-	i.server = newServer(map[string]func(request) error{
+	i.server = newServer(dropCapabilities, map[string]func(request) error{
 		"start": func(r request) error { return i.start(r.Service) },
 		"stop":  func(r request) error { return i.stopService(r.Service) },
 		"ready": func(request) error { return i.ready() },
@@ -139,6 +110,18 @@ func boot() error {
 	return i.server.serve(l.(*net.UnixListener))
 }
 
+// dropCapabilities gives up what acts on the machine and not on the host: its
+// clock, its modules, its raw devices. Capabilities belong to a thread, and
+// are inherited by what it starts.
+func dropCapabilities() error {
+	for _, c := range []uintptr{unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_SYS_TIME, unix.CAP_MKNOD, unix.CAP_MAC_ADMIN, unix.CAP_MAC_OVERRIDE} {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("drop capability %d: %w", c, err)
+		}
+	}
+	return nil
+}
+
 func (i *initProcess) configure() error {
 	if err := i.run("/sbin/ip", i.spec.Network, "-batch", "-"); err != nil {
 		return fmt.Errorf("network: %w", err)
@@ -167,20 +150,13 @@ func (f specFile) write() error {
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
 		return err
 	}
-	flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
-	if f.Append {
-		flags = os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	}
-	w, err := os.OpenFile(f.Path, flags, f.Mode)
+	w, err := os.OpenFile(f.Path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, f.Mode)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
 	if _, err := w.WriteString(f.Text); err != nil {
 		return err
-	}
-	if f.Append {
-		return nil
 	}
 	if err := w.Chmod(f.Mode); err != nil {
 		return err

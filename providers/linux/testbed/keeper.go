@@ -40,7 +40,7 @@ func keep() error {
 	_ = f.Close()
 	ended := make(chan error, 1)
 	detached := make(chan struct{})
-	s := newServer(map[string]func(request) error{
+	s := newServer(nil, map[string]func(request) error{
 		"line":   k.line,
 		"detach": func(request) error { close(detached); return nil },
 		"close":  func(request) error { ended <- nil; return nil },

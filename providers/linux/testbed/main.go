@@ -25,8 +25,6 @@ func Main() {
 	switch role {
 	case "keeper":
 		err = keep()
-	case "enter":
-		err = enter()
 	case "init":
 		err = boot()
 	default:

@@ -4,6 +4,7 @@ package testbed
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,8 +119,25 @@ func (r record) write(dir string) error {
 // Sweep removes what beds left behind whose keeper is dead: a bed normally
 // cleans up after itself, even when its owner is killed; this is for the case
 // that everything was killed. It returns the directories it removed.
-func Sweep() ([]string, error) {
-	found, err := filepath.Glob(filepath.Join(bedsDir(), "*", "lock"))
+func Sweep(ctx context.Context) ([]string, error) {
+	unlock, err := lockNumbers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return sweep()
+}
+
+// lockNumbers keeps others from starting or sweeping beds, whatever their
+// cache: numbers are the machine's.
+func lockNumbers(ctx context.Context) (func(), error) {
+	return lock(ctx, "/run/stopover-testbed.lock", nil)
+}
+
+// sweep needs the lock of numbers: with it, a bed whose lock nobody holds is
+// dead and not just being born.
+func sweep() ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(bedsDir(), "*"))
 	if err != nil {
 		return nil, err
 	}
@@ -127,13 +145,12 @@ func Sweep() ([]string, error) {
 		swept []string
 		errs  []error
 	)
-	for _, p := range found {
-		f, err := os.OpenFile(p, os.O_RDWR|syscall.O_CLOEXEC, 0)
+	for _, dir := range found {
+		f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
 		if err != nil {
-			continue
+			continue // its keeper has just removed it
 		}
 		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			dir := filepath.Dir(p)
 			swept = append(swept, dir)
 			errs = append(errs, destroy(dir))
 		}
@@ -151,7 +168,10 @@ func destroy(dir string) error {
 			thaw(r.Number, h.Name)
 			h.Process.kill()
 		}
-		if r.Keeper.PID != os.Getpid() {
+		// With a keeper that is dead the link is gone, and one of that name
+		// would be another bed's.
+		if r.Keeper.PID != os.Getpid() && r.Keeper.alive() {
+			removeLink(r.Number)
 			r.Keeper.kill()
 		}
 		for _, h := range r.Hosts {
@@ -163,9 +183,6 @@ func destroy(dir string) error {
 	if n, err := strconv.Atoi(filepath.Base(dir)); err == nil {
 		if err := removeCgroups(n); err != nil {
 			return err
-		}
-		if r.Keeper.PID != os.Getpid() {
-			removeLink(n)
 		}
 	}
 	return os.RemoveAll(dir)
@@ -242,6 +259,8 @@ func cgroupDirs(n int, host string) []string {
 func enterCgroups(n int, host string, pid int) {
 	for _, d := range cgroupDirs(n, host) {
 		if os.MkdirAll(d, 0o755) == nil {
+			// Version 2 hands its controllers down only when told to.
+			_ = os.WriteFile(filepath.Join(filepath.Dir(d), "cgroup.subtree_control"), []byte("+cpu +memory"), 0)
 			_ = os.WriteFile(filepath.Join(d, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o600)
 		}
 	}

@@ -241,11 +241,7 @@ func TestOwnerKilledWhileStarting(t *testing.T) {
 		_ = c.Process.Kill()
 		_ = c.Wait()
 		// A directory whose keeper had not begun is swept by the next start.
-		for _, b := range beds {
-			_ = b
-		}
-		time.Sleep(50 * time.Millisecond)
-		if _, err := Sweep(); err != nil {
+		if _, err := Sweep(t.Context()); err != nil {
 			t.Error(err)
 		}
 		nothing(t, fmt.Sprintf("%d ms into a start", after))
@@ -271,7 +267,7 @@ func TestSweepAfterKeeperAndOwnerWereKilled(t *testing.T) {
 	if err := r.Keeper.gone(20 * time.Second); err != nil {
 		t.Fatal(err)
 	}
-	swept, err := Sweep()
+	swept, err := Sweep(t.Context())
 	if err != nil || !slices.Equal(swept, []string{dir}) {
 		t.Errorf("swept %q, %v", swept, err)
 	}
@@ -286,7 +282,7 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	}
 	defer b.Close()
 	given(t, b.Dir())
-	if swept, err := Sweep(); err != nil || len(swept) > 0 {
+	if swept, err := Sweep(t.Context()); err != nil || len(swept) > 0 {
 		t.Errorf("swept %q, %v", swept, err)
 	}
 	second, err := Start(t.Context(), small())
@@ -334,7 +330,7 @@ func TestDetached(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.Shell(t, "true")
-	gone, err := Down()
+	gone, err := Down(t.Context())
 	if err != nil || !slices.Equal(gone, []string{b.Dir()}) {
 		t.Errorf("down: %q, %v", gone, err)
 	}

@@ -186,7 +186,7 @@ func makeRoot(ctx context.Context, release, dir string, progress io.Writer) erro
 		return err
 	}
 	if err := b.install(ctx); err != nil {
-		return err
+		return errors.Join(err, os.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, dir); err != nil {
 		return err
@@ -234,25 +234,43 @@ func (b *build) prepare(m mirror) error {
 	return nil
 }
 
+// install installs the packages. When an archive of updates lists what it
+// does not have, which old releases' do, the release as it was published is
+// taken instead.
 func (b *build) install(ctx context.Context) error {
-	chroot := func(argv ...string) []string { return append([]string{"chroot", b.dir}, argv...) }
-	script := func(s string) []string {
-		return []string{"sh", "-ec", "mount -t proc proc \"$1/proc\"; chroot \"$1\" sh -ec \"$2\"", "sh", b.dir, s}
+	err := b.packages(ctx)
+	if err != nil && ctx.Err() == nil && strings.Contains(tail(b.log, 8000), "404") {
+		b.say("the archive of updates is out of step with its list: taking the release as published")
+		all := mirrors()
+		f := file{path: "/etc/apt/sources.list", text: mirror{main: all.main}.sources(b.release), mode: 0o644}
+		if err := f.write(b.dir); err != nil {
+			return err
+		}
+		err = b.packages(ctx)
 	}
-	b.say("package lists")
-	if err := b.run(ctx, chroot("apt-get", "update", "-q")...); err != nil {
-		return err
-	}
-	b.say("locales")
-	if err := b.run(ctx, script("printf %s '"+preseed+"' | debconf-set-selections; apt-get install -y -q locales")...); err != nil {
-		return err
-	}
-	b.say(fmt.Sprintf("%d packages and what they need", len(packages)))
-	if err := b.run(ctx, script("export LC_ALL=en_US.UTF-8; apt-get install -y -q "+strings.Join(packages, " "))...); err != nil {
+	if err != nil {
 		return err
 	}
 	b.say("settings of a test host")
-	return b.run(ctx, script(afterInstall)...)
+	return b.inside(ctx, afterInstall)
+}
+
+func (b *build) packages(ctx context.Context) error {
+	b.say("package lists")
+	if err := b.run(ctx, "chroot", b.dir, "apt-get", "update", "-q"); err != nil {
+		return err
+	}
+	b.say("locales")
+	if err := b.inside(ctx, "printf %s '"+preseed+"' | debconf-set-selections; apt-get install -y -q locales"); err != nil {
+		return err
+	}
+	b.say(fmt.Sprintf("%d packages and what they need", len(packages)))
+	return b.inside(ctx, "export LC_ALL=en_US.UTF-8; apt-get install -y -q "+strings.Join(packages, " "))
+}
+
+// inside runs a script of this package in the root, with its own /proc.
+func (b *build) inside(ctx context.Context, script string) error {
+	return b.run(ctx, "sh", "-ec", "mount -t proc proc \"$1/proc\"; chroot \"$1\" sh -ec \"$2\"", "sh", b.dir, script)
 }
 
 func proxies() []string {

@@ -57,7 +57,7 @@ func (h *Host) Snapshot(ctx context.Context, ignore ...string) (Snapshot, error)
 	}
 	for _, p := range ps {
 		// The databases' and Dovecot's helpers come and go by themselves.
-		if a := p.Argv[0]; strings.HasPrefix(a, "postgres: ") || strings.HasPrefix(a, "dovecot/") {
+		if a := p.Argv[0]; a == "postgres" || strings.HasPrefix(a, "postgres: ") || strings.HasPrefix(a, "dovecot/") {
 			continue
 		}
 		k := fmt.Sprintf("process of %d: %s", p.UID, strings.Join(p.Argv, " "))

@@ -59,7 +59,8 @@ type Account struct {
 // Mailbox is the truth of one mailbox.
 type Mailbox struct {
 	Path            string
-	Messages, Bytes int64
+	Messages, Bytes int64 // of the messages
+	Whole           int64 // bytes of all its files
 	UIDValidity     uint32
 }
 

@@ -47,12 +47,14 @@ func (m *maker) mailbox(a *Account, address, p string, messages int) error {
 		fmt.Fprintf(lists[f], "%d :%s\n", count[f], name)
 		box.Messages++
 		box.Bytes += int64(len(body))
+		box.Whole += int64(len(body))
 	}
 	for _, f := range folders {
 		head := fmt.Sprintf("3 V%d N%d G%032x\n", box.UIDValidity, count[f]+1, len(f)+messages)
 		if err := os.WriteFile(filepath.Join(root, f, "dovecot-uidlist"), []byte(head+lists[f].String()), 0o600); err != nil {
 			return err
 		}
+		box.Whole += int64(len(head) + lists[f].Len())
 	}
 	if err := os.WriteFile(filepath.Join(root, ".Archive", "maildirfolder"), nil, 0o600); err != nil {
 		return err

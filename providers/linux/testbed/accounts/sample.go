@@ -176,6 +176,7 @@ func (m *maker) mailco(ctx context.Context) error {
 	if err := m.put(p, text, 0o600); err != nil {
 		return err
 	}
+	a.Mailboxes["ann@mailco.example"].Whole += int64(len(text))
 	_, err = m.h.Run(ctx, "chown", "-R", "mailco:mailco", "/var/vmail/mailco.example")
 	return err
 }

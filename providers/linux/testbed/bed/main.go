@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command bed brings test hosts up and down: bed roots RELEASE.., bed up,
-// bed list, bed exec HOST COMMAND.., bed down.
+// Command bed brings test hosts up and down, for people who want to try
+// Stopover on real servers: make testbed, make testbed-down.
 package main
 
 import (
@@ -18,21 +18,23 @@ import (
 )
 
 const usage = `bed roots RELEASE...        make the roots of Debian releases
-bed up [DIRECTORY]          start client (bookworm) and transit (trixie)
+bed up [DIRECTORY]          start client (bookworm) with sample accounts and transit (trixie), and
+                            write a configuration for them into the directory (testbed)
 bed list                    the beds that run
 bed exec HOST COMMAND...    run a command on a host of the first bed
-bed down                    end beds that were brought up, remove what is left`
+bed down [DIRECTORY]        end beds that were brought up, remove what is left`
 
 func main() {
 	testbed.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout)
+	// What a command of a host says, it has said.
+	if e := (*testbed.ExitError)(nil); errors.As(err, &e) && e.Code > 0 && os.Args[1] == "exec" {
+		os.Exit(e.Code)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bed:", err)
-		var e *testbed.ExitError
-		if errors.As(err, &e) && e.Code > 0 {
-			os.Exit(e.Code)
-		}
 		os.Exit(1)
 	}
 }
@@ -55,11 +57,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case "exec":
 		return execute(ctx, rest)
 	case "down":
-		gone, err := testbed.Down()
-		for _, d := range gone {
-			fmt.Fprintln(out, "removed", d)
-		}
-		return err
+		return down(ctx, rest, out)
 	default:
 		return fmt.Errorf("%q is not known\n%s", verb, usage)
 	}
