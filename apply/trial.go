@@ -23,6 +23,8 @@ func (x *run) try(ctx context.Context, s *plan.Step) (done, error) {
 	switch {
 	case err != nil:
 		return done{}, err
+	case from.can.Dumper != nil && on.can.Loader != nil:
+		return x.relay(ctx, s, from, on)
 	case from.can.Copier == nil:
 		return done{}, from.cannot(schema.CanCopy)
 	case on.can.Trier == nil:
@@ -41,24 +43,40 @@ func (x *run) try(ctx context.Context, s *plan.Step) (done, error) {
 	if result.Took == 0 {
 		result.Took = x.since(began)
 	}
+	d := tried(s, on, result)
+	if err := x.rememberTrial(s, on, result); err != nil {
+		return d, err
+	}
+	return d, wouldNotArrive(s, on, result)
+}
+
+// rememberTrial keeps a result for the next plan.
+func (x *run) rememberTrial(s *plan.Step, on *server, result schema.TrialFact) error {
 	f := x.fact(schema.FactTrial, x.nextID(schema.FactTrial+"/"+escape(s.Account)+"/"+escape(on.name)), result)
 	f.Account, f.Server = s.Account, on.name
+	return x.remember(f)
+}
+
+// tried counts what a trial did.
+func tried(s *plan.Step, on *server, result schema.TrialFact) done {
 	d := done{items: int64(len(result.Databases))}
 	for _, db := range result.Databases {
 		d.bytes += db.Bytes
 		d.notes = append(d.notes, triedNotes(s, on, db)...)
 	}
 	d.sent = d.bytes
-	if err := x.remember(f); err != nil {
-		return d, err
-	}
+	return d
+}
+
+// wouldNotArrive is the error of a database that would not.
+func wouldNotArrive(s *plan.Step, on *server, result schema.TrialFact) error {
 	for _, db := range result.Databases {
 		if len(db.Errors) > 0 {
-			return d, fmt.Errorf("%s database %s of %s would not arrive on server %s: %s",
+			return fmt.Errorf("%s database %s of %s would not arrive on server %s: %s",
 				db.Engine, schema.QuoteName(db.Name), schema.QuoteName(s.Account), schema.QuoteName(on.name), shortened(db.Errors))
 		}
 	}
-	return d, nil
+	return nil
 }
 
 // triedNotes says at once what the next plan will say in full.

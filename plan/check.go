@@ -12,6 +12,7 @@ import (
 func (b *builder) check() {
 	b.underway = b.underway || slices.ContainsFunc(b.accounts, func(a *account) bool { return a.moved || b.holds(record(a.t)) })
 	b.checkServers()
+	b.checkMachines()
 	for _, a := range b.accounts {
 		for _, rule := range accountChecks {
 			rule(b, a)
@@ -61,6 +62,7 @@ var accountChecks = []func(*builder, *account){
 	(*builder).checkFiles,
 	(*builder).checkQuota,
 	(*builder).checkDNS,
+	(*builder).checkPassage,
 	(*builder).checkHistory,
 	(*builder).checkFound,
 }

@@ -138,7 +138,7 @@ are no part of what is compared: neither makes a saved plan stale.
 }
 
 func severityCell(k *FindingKind) string {
-	if k.Code == codeUnnamed || k.Code == codeResidue {
+	if slices.Contains([]string{codeUnnamed, codeResidue, codeUnknown, codeUnowned}, k.Code) {
 		return k.Severity + ", blocker from the reinstall barrier on"
 	}
 	return k.Severity
@@ -176,7 +176,10 @@ func dossierText() string {
 The 56 checks that its documentation leads to before an account is moved, and
 which finding covers each. "In part" says what is left to a person. The embedded
 default (pocket servers) has sites, programs, tasks, mailboxes, SQLite databases
-and runtimes; what it does not have it cannot be checked for.
+and runtimes; what it does not have it cannot be checked for: checks that say
+"whole machines" need a server whose provider tells of the machine itself, as
+Linux servers do. What only the hosting platform has (its panel, its API, its own
+kinds of sites and engines) no Linux server shows.
 
 | check | what it looks at | findings | what is left, and why |
 |---|---|---|---|
@@ -199,60 +202,60 @@ and runtimes; what it does not have it cannot be checked for.
 
 // dossier are the hosting platform's checks.
 var dossier = []struct{ id, what, left string }{
-	{"C01", "every account is on the architecture that is expected", "The machine is held against the one of the beginning; which architecture the source has is shown, not required: the configuration declares the target's only."},
+	{"C01", "every account is on the architecture that is expected", "The machine is held against the one of the beginning, and the operating system and engines of the target against its architecture (whole machines). Which architecture the source has is shown, not required: the configuration declares the target's only."},
 	{"C02", "language versions exist on the target, forced replacements", ""},
-	{"C03", "versions forced by environment variables and shebang lines", "Needs to read scripts and environments for a platform's own conventions; pocket servers start programs through the runtime that the account names, and nothing else."},
-	{"C04", "paths of the platform's language versions in commands and settings", "Those paths exist on the platform only. The host names and addresses of the server are looked for, see server-in-files."},
-	{"C05", "versioned binaries instead of wrappers", "Pocket servers have no wrappers."},
-	{"C06", "virtualenvs that have to be built again", "Pocket servers have no Python; runtime-replaced reminds of it."},
-	{"C07", "packages installed outside of a virtualenv", "The same."},
-	{"C08", "native modules linked to libraries that change", "Needs the libraries of both architectures."},
-	{"C09", "own PHP extensions", "Pocket servers have no PHP."},
-	{"C10", "php.ini overrides", "Pocket servers have no PHP."},
-	{"C11", "own Apache modules and directives", "Pocket servers have no Apache."},
-	{"C12", ".htaccess files", "Pocket servers have no Apache."},
-	{"C13", "sites that redirect transparently", "A kind of site that pocket servers do not have."},
-	{"C14", "programs that bind to fixed addresses or ports", "Pocket servers give each program a socket of its own; there are no ports."},
-	{"C15", "programs that read the HTTP logs", "Which format a program expects cannot be seen from outside; a probe may."},
-	{"C16", "databases of engines that are gone", ""},
+	{"C03", "versions forced by environment variables and shebang lines", "Whole machines; pocket servers start programs through the runtime that the account names. Variables that are set outside of files (in a panel) are not seen."},
+	{"C04", "paths of the platform's language versions in commands and settings", "Whole machines. Whether a file that holds such a path is in use cannot be seen."},
+	{"C05", "versioned binaries instead of wrappers", "Whole machines; pocket servers have no wrappers."},
+	{"C06", "virtualenvs that have to be built again", "Whole machines; pocket servers have no Python, runtime-replaced reminds of it. Whether the project's list of packages is complete only building it shows."},
+	{"C07", "packages installed outside of a virtualenv", "Whole machines. Packages that work with any version are counted too."},
+	{"C08", "native modules linked to libraries that change", "Whole machines: by the names and the C library's versions that programs carry in their headers. What a program loads while it runs, and symbols of other libraries, are not seen."},
+	{"C09", "own PHP extensions", "Whole machines; pocket servers have no PHP."},
+	{"C10", "php.ini overrides", "Whole machines; pocket servers have no PHP."},
+	{"C11", "own Apache modules and directives", "Whole machines; pocket servers have no Apache. Whether a directive works only Apache on the target tells: have it test its configuration there."},
+	{"C12", ".htaccess files", "Whole machines; the same."},
+	{"C13", "sites that redirect transparently", "A kind of site of the hosting platform's panel; neither pocket servers nor Linux servers have it. A web server that passes requests on is a reverse proxy already."},
+	{"C14", "programs that bind to fixed addresses or ports", "Whole machines; pocket servers give each program a socket of its own, there are no ports. The platform's variables for address and port are its own."},
+	{"C15", "programs that read the HTTP logs", "Whole machines: who reads the logs. Which format a program expects cannot be seen from outside; a probe may."},
+	{"C16", "databases of engines that are gone", "Engines of whole machines that are not surveyed (MongoDB, CouchDB) are said as something unknown."},
 	{"C17", "engine versions, and the result of a trial", ""},
 	{"C18", "size of the databases against the outage", ""},
 	{"C19", "dependence on sql_mode, events, triggers", "A trial shows what does not arrive; what behaves differently afterwards only the application's own tests do."},
-	{"C20", "index sizes, row formats, collations", "Where a database is tried on the new version; pocket servers have SQLite only."},
-	{"C21", "removed types and extensions of PostgreSQL", "The same."},
-	{"C22", "PostgreSQL extensions that only support can enable", "The same."},
-	{"C23", "grants made outside of the panel", "Pocket servers have no database users."},
-	{"C24", "database users that are restricted to a host", "Pocket servers have no database users."},
-	{"C25", "clients of the databases outside of the account", "Nothing on the server knows them. Ask the owners; `notices` does."},
-	{"C26", "services of the server that accounts use", "What belongs to no account is residue and needs a rule; whether transit has the same is for who hands it over."},
+	{"C20", "index sizes, row formats, collations", "Where the survey sees inside (whole machines), and where a database is tried on the new version; pocket servers have SQLite only."},
+	{"C21", "removed types and extensions of PostgreSQL", "The same. A range partition over text is not told from any other."},
+	{"C22", "PostgreSQL extensions that only support can enable", "The same. Whether support would enable an extension has to be asked."},
+	{"C23", "grants made outside of the panel", "Whole machines; pocket servers have no database users. A Linux server has no panel that could reset grants: rights beyond the account are said instead."},
+	{"C24", "database users that are restricted to a host", "Whole machines; pocket servers have no database users."},
+	{"C25", "clients of the databases outside of the account", "Clients that were seen from elsewhere in the logs (whole machines). Which version or address they expect nobody on the server knows. Ask the owners; `notices` does."},
+	{"C26", "services of the server that accounts use", "Whole machines, as far as files name the service or it is one of the server's own. What it holds is not copied."},
 	{"C27", "hard-coded server names and addresses in files and DNS", ""},
-	{"C28", "third parties that allow the outgoing address", "That it changes is said; who has to know is for the owners."},
-	{"C29", "extra addresses of an account", "Pocket servers have none."},
+	{"C28", "third parties that allow the outgoing address", "That it changes is said, and that mail comes from an address without a name. Who allows the old address is known to the owners only."},
+	{"C29", "extra addresses of an account", "Whole machines; pocket servers have none. Whether an address follows to transit has to be asked of the hosting company."},
 	{"C30", "where names on external DNS point to, and the reroute", ""},
 	{"C31", "MX records by the version of the process", ""},
 	{"C32", "user-defined records in the provider's zones", "Records with the source's addresses are listed; from outside nobody can tell who made them."},
-	{"C33", "mail and FTP clients without TLS", "Pocket servers have no TLS. Clients are not on the server."},
-	{"C34", "certificates that end on the way, CAA", "Whether renewing works is not tried."},
+	{"C33", "mail and FTP clients without TLS", "Whole machines, by the logs; pocket servers have no TLS. Clients that did not come while the logs were kept are not seen, and no version of TLS is."},
+	{"C34", "certificates that end on the way, CAA", "Whether renewing works is not tried; who renews, and how, is said."},
 	{"C35", "sites on another account's domain", ""},
 	{"C36", "tasks within the outage, at boot, and outside of accounts", "A long task that is running when the freeze comes cannot be foreseen."},
-	{"C37", "services that daemonise, ports, coupling by localhost", "Pocket servers keep every process of an account, daemons too, and have no ports."},
-	{"C38", "server-wide settings", "What is on the server's disk is residue and needs a rule. Firewalls and limits of a platform are not on it."},
-	{"C39", "containers, VPN, second factors", "Pocket servers have none."},
-	{"C40", "pinned SSH host keys", "Where the provider has SSH; pocket servers do not."},
-	{"C41", "tokens that are bound to an address", "That the address changes is said."},
-	{"C42", "login shells that are not POSIX", "Nobody logs in to a pocket server, and no shell lines are built."},
-	{"C43", "owners and modes of the home", "User ids are compared. Modes, owners and ACLs are copied and compared in each cutover."},
-	{"C44", "state in /tmp", "Outside of accounts; what a program keeps there is not known before it runs."},
-	{"C45", "own files where the platform keeps its own", "Pocket servers have no such place: what lies beside the home stops the account in the survey (account-stray)."},
+	{"C37", "services that daemonise, ports, coupling by localhost", "Pocket servers keep every process of an account, daemons too, and have no ports. The platform's range of ports is its own."},
+	{"C38", "server-wide settings", "On whole machines both servers are compared in what their survey tells. Firewalls and limits of a hosting platform in front of a server are on neither."},
+	{"C39", "containers, VPN, second factors", "Whole machines, as something unknown; pocket servers have none. A second factor that is not set up on the server itself is not seen."},
+	{"C40", "pinned SSH host keys", "Where the provider has SSH; pocket servers do not. Who has pinned a key is not known."},
+	{"C41", "tokens that are bound to an address", "That the address changes is said. Tokens are the platform's, and not on a server."},
+	{"C42", "login shells that are not POSIX", "Whole machines; nobody logs in to a pocket server, and Stopover builds no shell lines."},
+	{"C43", "owners and modes of the home", "Ids, groups and the home are compared on whole machines. Modes, owners and ACLs below it are copied and compared in each cutover."},
+	{"C44", "state in /tmp", "Whole machines: what files name. What a program keeps there without saying so is not known before it runs."},
+	{"C45", "own files where the platform keeps its own", "The platform's own directory (~/admin); neither pocket servers nor Linux servers have it. What lies beside a home stops the account in the survey (account-stray), or is listed as outside of it."},
 	{"C46", "number of files, room on the target", ""},
 	{"C47", "quota, and the size of all accounts", ""},
-	{"C48", "outgoing mail queue", "No provider lists a queue. A message that was accepted is in a mailbox, or at its sender."},
-	{"C49", "mailing lists, calendars and address books", "Pocket servers have none."},
+	{"C48", "outgoing mail queue", "Whole machines, in number; whose mail it is only the queue itself says. Pocket servers have no queue."},
+	{"C49", "mailing lists, calendars and address books", "Whole machines, as something unknown that has to be moved by hand; pocket servers have none."},
 	{"C50", "a fresh backup", "Where the provider can tell. That it can be restored has to be tried by a person."},
-	{"C51", "applications with known trouble (Composer 1, old Drupal)", "Needs to know applications; a `check` of your own may look at what the survey finds."},
-	{"C52", "jumps of system tools", "An architecture lists runtimes and engines, no tools."},
+	{"C51", "applications with known trouble (Composer 1, old Drupal)", "Whole machines, for Composer 1 and old Drupal; a `check` of your own may look at what the survey finds of others."},
+	{"C52", "jumps of system tools", "Whole machines: which tools make a major step. Who calls them cannot be seen."},
 	{"C53", "probes recorded before, and repeated", ""},
-	{"C54", "permissions", "What the provider cannot do with the credentials it has is said, with its reason."},
+	{"C54", "permissions", "What the provider cannot do with the credentials it has is said, with its reason. The platform's permission to migrate is in its panel."},
 	{"C55", "nothing else changes at the same time", "Accounts that appear are said, and a saved plan is stale when domains, programs, tasks or databases changed; what owners do is for them to know."},
 	{"C56", "deadline and free days", ""},
 }

@@ -44,7 +44,7 @@ func TestFormat(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				x.(map[string]any)["format_version"] = "1.0" // what a view adds
+				x.(map[string]any)["format_version"] = "1.1" // what a view adds
 				if err := schema.Validate(x); err != nil {
 					t.Errorf("%v\n%s", err, b)
 				}

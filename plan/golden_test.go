@@ -109,6 +109,7 @@ func caseInput(t *testing.T, a *txtar.Archive) Input {
 	}
 	in := Input{Config: cfg, Now: simStart.Add(24 * time.Hour)}
 	in.Inventory = parseInventory(t, section(a, "inventory"), cfg)
+	parseMachines(t, section(a, "machines"), in.Inventory)
 	past := parsePast(t, section(a, "past"))
 	in.Past = past.past
 	parseGoal(t, section(a, "goal"), &in)

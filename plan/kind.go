@@ -75,7 +75,8 @@ func FindingKinds() []FindingKind {
 // findingKinds and kindIndex are never written to.
 var (
 	findingKinds = slices.Concat(serverKinds, accountKinds, orderKinds, targetKinds, engineKinds, contentKinds, dnsKinds,
-		trialKinds, renameKinds, waiverKinds, journeyKinds, timeKinds, surveyKinds)
+		trialKinds, renameKinds, waiverKinds, journeyKinds, timeKinds, surveyKinds,
+		machineKinds, environmentKinds, libraryKinds, networkKinds, loginKinds, dbmsKinds)
 	kindIndex = indexKinds(findingKinds)
 )
 

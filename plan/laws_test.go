@@ -146,7 +146,7 @@ func lawCutover(t failer, steps []Step) {
 // stopped. One that is between two servers is brought to its end all the same.
 func lawBlocked(t failer, p *Plan) {
 	t.Helper()
-	stopped, inCut, atRequest, finishing := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	stopped, inCut, atRequest, finishing, onMachine := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, a := range p.Accounts {
 		stopped[a.Name] = a.Stage == StageBlocked && a.Blocked != codeTrialFailed
 		finishing[a.Name] = a.Stage == StageInCutover
@@ -161,6 +161,9 @@ func lawBlocked(t failer, p *Plan) {
 		case codeTrialFailed:
 			atRequest[f.Account] = true
 		case codeUnnamed:
+		case codeVirtualenv, codeLibrary, codeSymbols, codeBinaryArch, codePHPExtension, codePHPNeeds, codeListen, codePort, codeLocalService,
+			codeEngineAbsent, codeCollation, codeRowLarge, codeCase, codeRoutineMode, codeExtension, codeTypeRemoved:
+			onMachine[f.Account] = true // what the next machine lacks: copied ahead, and neither out nor home
 		default:
 			if kindIndex[f.Code] == nil && finishing[f.Account] {
 				atRequest[f.Account] = true
@@ -176,6 +179,9 @@ func lawBlocked(t failer, p *Plan) {
 		}
 		if atRequest[s.Account] && s.Phase != schema.PhasePrepare && s.Op != OpConfirm && (s.Op != OpSwitch || s.Method != MethodFinish) {
 			t.Fatalf("%s has a blocker for the request and step %s", s.Account, s.ID)
+		}
+		if s.Op == OpFreeze && onMachine[s.Account] && (s.Phase == schema.PhaseMigrate || s.Phase == schema.PhaseRelocate) {
+			t.Fatalf("%s has a blocker for its next machine and step %s", s.Account, s.ID)
 		}
 		if s.Op == OpFreeze && inCut[s.Account] && !out[s.Account] && s.Phase == schema.PhaseMigrate {
 			t.Fatalf("%s has a blocker for its cutover and step %s", s.Account, s.ID)

@@ -44,6 +44,7 @@ func (b *builder) wipeBarrier() bool {
 		b.reportAs(severity, codeUnnamed, name, b.s.name, "", name+" on "+b.s.name+" is named by nothing; the reinstallation would delete it")
 	}
 	ruled := b.residueRuled(severity)
+	ruled = b.unknownRuled(severity) && ruled
 	return laidOut && ruled && len(b.unnamed) == 0 && len(b.dropped) == 0 && (len(b.accounts) > 0 || len(b.stay) > 0)
 }
 

@@ -274,13 +274,34 @@ func (b *builder) checkAddresses() {
 		return
 	}
 	s, t := b.s.found, b.t.found
-	if len(s.Outgoing) > 0 && len(t.Outgoing) > 0 && !sameSet(s.Outgoing, t.Outgoing) {
-		b.report(codeOutgoing, "", b.t.name, "", "connections come from "+strings.Join(sorted(s.Outgoing), ", ")+" on "+b.s.name+", and from "+
-			strings.Join(sorted(t.Outgoing), ", ")+" on "+b.t.name)
+	if out, next := outgoing(s), outgoing(t); len(out) > 0 && len(next) > 0 && !sameSet(out, next) {
+		b.report(codeOutgoing, "", b.t.name, "", "connections come from "+strings.Join(sorted(out), ", ")+" on "+b.s.name+", and from "+
+			strings.Join(sorted(next), ", ")+" on "+b.t.name)
 	}
-	if len(s.HostKeys) > 0 && len(t.HostKeys) > 0 && !sameSet(s.HostKeys, t.HostKeys) {
-		b.reportSeen(codeHostKeys, "", b.t.name, "", b.t.name+" has other SSH host keys than "+b.s.name, sorted(t.HostKeys))
+	if keys, next := hostKeys(s), hostKeys(t); len(keys) > 0 && len(next) > 0 && !sameSet(keys, next) {
+		b.reportSeen(codeHostKeys, "", b.t.name, "", b.t.name+" has other SSH host keys than "+b.s.name, sorted(next))
 	}
+}
+
+// outgoing are the addresses that connections of a server come from: as its
+// provider says, or as the survey of the machine does.
+func outgoing(f *schema.FoundServer) []string {
+	if len(f.Outgoing) > 0 || f.System == nil {
+		return f.Outgoing
+	}
+	var out []string
+	for _, p := range f.System.Outgoing {
+		out = append(out, p.Address)
+	}
+	return out
+}
+
+// hostKeys are the fingerprints of a server, from the same two.
+func hostKeys(f *schema.FoundServer) []string {
+	if len(f.HostKeys) > 0 || f.System == nil {
+		return f.HostKeys
+	}
+	return f.System.HostKeys
 }
 
 func sorted(list []string) []string {

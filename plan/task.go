@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/stopover/stopover/schema"
 )
 
 // checkTasks looks for tasks that are certain to be due within a cutover, and
@@ -16,7 +18,7 @@ func (b *builder) checkTasks(a *account) {
 	}
 	var due, boot []string
 	cut := a.cut
-	for _, t := range a.live.Tasks {
+	for _, t := range tasksOf(a.live) {
 		text := t.Name + " (" + t.Schedule + ")"
 		if strings.HasPrefix(strings.TrimSpace(t.Schedule), "@reboot") {
 			boot = append(boot, text)
@@ -34,6 +36,27 @@ func (b *builder) checkTasks(a *account) {
 		slices.Sort(boot)
 		b.reportSeen(codeTaskBoot, a.name, "", "", count(len(boot), "task")+" "+runsRun(len(boot))+" when the machine boots, first "+boot[0], boot)
 	}
+}
+
+// tasksOf are the tasks of an account with its timers, each once. What is
+// written as a timer's calendar is a schedule of cron then.
+func tasksOf(f *schema.FoundAccount) []schema.Task {
+	if len(f.Timers) == 0 {
+		return f.Tasks
+	}
+	out := slices.Clone(f.Tasks)
+	for _, t := range f.Timers {
+		if slices.ContainsFunc(f.Tasks, func(x schema.Task) bool { return x.Name == t.Name }) {
+			continue
+		}
+		out = append(out, schema.Task{Name: t.Name, Schedule: t.Schedule})
+	}
+	for i := range out {
+		if s := cronOf(out[i].Schedule); s != "" {
+			out[i].Schedule = s
+		}
+	}
+	return out
 }
 
 func runsRun(n int) string {

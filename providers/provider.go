@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -90,6 +91,10 @@ type Abilities struct {
 	Keeper   FactKeeper
 	Disposer Disposer
 	Trier    Trier
+	// Dumper and Loader try databases where server and trial server do not reach
+	// each other: what the one writes goes to the other through the run.
+	Dumper   Dumper
+	Loader   Loader
 	Operator Operator
 	Dialer   Dialer
 	Cannot   map[schema.Capability]string
@@ -371,6 +376,31 @@ type Disposer interface {
 	DisposeResidue(ctx context.Context, term uint64, path, action string) (ref string, err error)
 	// PlaceResidue puts a carried thing back on the (new) machine.
 	PlaceResidue(ctx context.Context, term uint64, path, ref string) error
+}
+
+// Dumper writes databases of a server so that a Loader of the same kind of
+// server can try them. It changes nothing.
+type Dumper interface {
+	// Dump writes one database as it was at one moment.
+	Dump(ctx context.Context, account string, d schema.Database, w io.Writer) (Dumped, error)
+}
+
+// Dumped says what a dump was.
+type Dumped struct {
+	Bytes    int64
+	Warnings []string
+	// Tables are the rows that the dump has of each table; one that is not in it
+	// was not counted.
+	Tables map[string]int64
+}
+
+// Loader tries what a Dumper wrote.
+type Loader interface {
+	// TryDump loads a dump under a scratch name, looks at what came, and drops it.
+	// What is wrong with the database is in the answer; the error is for a trial
+	// that could not be done. It repeats safely: what an earlier trial left behind
+	// is dropped first.
+	TryDump(ctx context.Context, account string, d schema.Database, r io.Reader) (schema.TriedDatabase, error)
 }
 
 // Trier tries databases on a trial server.

@@ -231,7 +231,7 @@ type Resolver struct {
 
 // Condition is a rule of the user's own. Condition and Message are HCL
 // expressions, kept as they were written; they are evaluated again whenever a
-// plan is computed, from a saved plan too.
+// plan is computed, from a saved plan too. A check may have a Command instead.
 type Condition struct {
 	Name      string   `json:"name"`
 	Severity  string   `json:"severity"`           // of the finding when Condition is false
@@ -239,6 +239,11 @@ type Condition struct {
 	Condition string   `json:"condition"`
 	Message   string   `json:"message"`
 	Remedy    string   `json:"remedy,omitempty"`
+	// Command is a program and its arguments, which decides instead of Condition;
+	// checks only. It runs where Stopover runs, when servers have been surveyed,
+	// and for at most Timeout; 0: 30 s.
+	Command []string      `json:"command,omitempty"`
+	Timeout time.Duration `json:"timeout,omitempty"`
 	// Values holds the variables and local values that the expressions refer to.
 	Values json.RawMessage `json:"values,omitempty"`
 	Pos    Pos             `json:"-"`

@@ -43,10 +43,11 @@ type Login struct {
 	Home string `json:"home,omitempty"`
 }
 
-// Mailbox is one mailbox (Maildir) of an account.
+// Mailbox is one mailbox (Maildir) of an account. Its Bytes are those of all
+// regular files below Path, each once: what a copy of it takes.
 type Mailbox struct {
-	Address  string       `json:"address"` // user@domain, or the name of the system's user
-	Path     string       `json:"path"`
+	Address  string       `json:"address"`           // user@domain, or the name of the system's user
+	Path     string       `json:"path"`              // on the machine: "/home/shop/Maildir"
 	Virtual  bool         `json:"virtual,omitempty"` // its user is not one of the machine
 	Messages int64        `json:"messages"`
 	Bytes    int64        `json:"bytes"`
@@ -59,9 +60,9 @@ type Mailbox struct {
 
 // MailFolder is one folder of a mailbox.
 type MailFolder struct {
-	Name        string `json:"name"` // INBOX, or as on disk
+	Name        string `json:"name"` // INBOX, or as on disk without the dot before it
 	Messages    int64  `json:"messages"`
-	Bytes       int64  `json:"bytes"`
+	Bytes       int64  `json:"bytes"` // of its messages; one that lies in two folders counts in both
 	UIDValidity uint32 `json:"uidvalidity,omitempty"`
 	UIDNext     uint32 `json:"uidnext,omitempty"`
 }

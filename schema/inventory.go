@@ -291,17 +291,18 @@ func (a *FoundAccount) DatabaseBytes() int64 {
 	return n
 }
 
-// Files counts an account's home.
+// Files counts an account's home without its mailboxes: what lies in one is
+// counted with Mail, wherever that is.
 type Files struct {
-	Bytes   int64 `json:"bytes"`
-	Entries int64 `json:"entries"`
+	Bytes   int64 `json:"bytes"`   // of regular files; one with several names counts once
+	Entries int64 `json:"entries"` // names of any kind, below the home
 }
 
 // Mail counts an account's mailboxes.
 type Mail struct {
 	Mailboxes []string `json:"mailboxes,omitempty"` // user@domain, sorted
 	Messages  int64    `json:"messages"`
-	Bytes     int64    `json:"bytes"`
+	Bytes     int64    `json:"bytes"` // of all files of the mailboxes, indexes and filters too
 	// Boxes are the mailboxes one by one, where the survey tells; sorted.
 	Boxes []Mailbox `json:"boxes,omitempty"`
 }

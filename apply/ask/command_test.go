@@ -1,3 +1,5 @@
+//go:build linux
+
 package ask
 
 import (
@@ -11,11 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stopover/stopover/providers/linux/testbed"
 	"github.com/stopover/stopover/schema"
 )
 
-// TestMain plays the program of an operator when it is asked to.
+// TestMain plays the program of an operator, or a part of a test bed, when it is
+// asked to.
 func TestMain(m *testing.M) {
+	testbed.Main()
 	if os.Getenv("STOPOVER_TEST_PLAYS") == "" {
 		os.Exit(m.Run())
 	}

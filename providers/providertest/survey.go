@@ -36,6 +36,10 @@ func testAbilities(t *testing.T, h Harness) {
 			t.Errorf("%s: the survey says %v and the reason why not is %q, %q", can, found.Can[can], reason, a.Cannot[can])
 		}
 	}
+	var try any = a.Trier
+	if a.Loader != nil { // the other way to do it
+		try = a.Loader
+	}
 	for _, c := range []struct {
 		can []schema.Capability
 		has any
@@ -45,7 +49,7 @@ func testAbilities(t *testing.T, h Harness) {
 		{[]schema.Capability{schema.CanProvision, schema.CanReinstall, schema.CanReroute, schema.CanRelease}, a.Machine},
 		{[]schema.Capability{schema.CanRemoveRuntimes}, a.Runtimes},
 		{[]schema.Capability{schema.CanKeepFacts}, a.Keeper},
-		{[]schema.Capability{schema.CanTry}, a.Trier},
+		{[]schema.Capability{schema.CanTry}, try},
 		{[]schema.Capability{schema.CanDial}, a.Dialer},
 		{[]schema.Capability{schema.CanListResidue, schema.CanRetire}, a.Disposer},
 	} {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -22,9 +23,63 @@ func (d *decoder) check(n *node) schema.Condition {
 		roots = []string{"account", "inventory", "server"}
 	}
 	out := d.rule(n, roots)
+	d.command(n, &out)
 	out.Accounts = d.globs(n, "accounts", d.someTexts(n, "accounts"))
 	out.Remedy = d.words(n, "remedy")
 	return out
+}
+
+// mostArguments is how many words a command may have.
+const mostArguments = 100
+
+// longestCheck is how long a command may take for one account.
+const longestCheck = time.Hour
+
+// command reads what decides instead of a condition. A check has one of the two.
+func (d *decoder) command(n *node, out *schema.Condition) {
+	out.Timeout = d.duration(n, "timeout")
+	if out.Timeout > longestCheck {
+		d.wrong(n.at("timeout"), n, "Too long", "A command may take an hour at most.")
+	}
+	before := len(d.diags)
+	v, ok := d.value(n, "command")
+	if !ok && len(d.diags) == before { // it is not there, or null
+		for _, name := range []string{"condition", "message"} {
+			if n.attrs[name] == nil && !n.meant[name] && !n.meant["command"] && !n.unread {
+				d.missing(n, *n.spec.Attr(name))
+			}
+		}
+		if a := n.attrs["timeout"]; a != nil && n.attrs["condition"] != nil {
+			d.wrong(a.NameRange, n, "Nothing to wait for", "%q is of a command, and this check has a condition. Take it out.", "timeout")
+		}
+		return
+	}
+	for _, name := range []string{"condition", "message"} {
+		if a := n.attrs[name]; a != nil {
+			d.wrong(a.NameRange, n, "Two checks in one", "A check has a condition and its message, or a command, which prints what is wrong itself. Write two check blocks.")
+		}
+	}
+	if !ok {
+		return
+	}
+	words, ok := d.stringList(n, "command", v)
+	switch {
+	case !ok:
+		return
+	case len(words) == 0 || strings.TrimSpace(words[0]) == "":
+		d.wrong(n.at("command"), n, "No command", "%q begins with the name or the path of a program. For example: %s", "command", n.spec.Attr("command").Example)
+		return
+	case len(words) > mostArguments:
+		d.wrong(n.at("command"), n, "Too many arguments", "%q has %d elements, and may have %d.", "command", len(words), mostArguments)
+		return
+	}
+	for _, w := range words {
+		if strings.ContainsRune(w, 0) {
+			d.wrong(n.at("command"), n, "Bad argument", "An argument cannot hold the character NUL.")
+			return
+		}
+	}
+	out.Command = words
 }
 
 // policy decodes a rule over plans.

@@ -87,11 +87,21 @@ func checkBlock() *Block {
 			severityAttr(),
 			{Name: "accounts", Type: TypeStrings, Example: `accounts = ["cust-*"]`,
 				Doc: "Patterns of accounts: the rule is applied to each of them. Without it, it is applied once."},
-			{Name: "condition", Type: TypeCondition, Required: true, Example: `condition = length(inventory.servers) > 0`, Doc: "What must be true."},
-			messageAttr(`message = "A server is missing."`),
+			{Name: "condition", Type: TypeCondition, Default: "required without `command`", Example: `condition = length(inventory.servers) > 0`, Doc: "What must be true."},
+			checkMessage(),
+			{Name: "command", Type: TypeStrings, Example: `command = ["./owned-by-us.sh", "--strict"]`,
+				Doc: "A program and its arguments that decide instead of a condition: 0 is no finding; 1 is one, with the lines that it printed; anything else is a blocker that says that it could not tell. No shell is involved. A relative path with a slash is one from the configuration's directory. It runs there, where Stopover runs, after each survey, with `account` and `server` (without `accounts` the whole inventory) as JSON on its standard input, the account's name in `STOPOVER_ACCOUNT`, and of the environment no more than `PATH`, `HOME`, `LANG` and the like. A saved plan runs only commands that the configuration in the directory has as well."},
+			{Name: "timeout", Type: TypeDuration, Default: `"30s"`, Example: `timeout = "2m"`, Doc: "How long the command may take for each account, at most an hour. Then it is ended, and could not tell."},
 			{Name: "remedy", Type: TypeString, Example: `remedy = "Delete its cache."`, Doc: "What to do about it."},
 		},
 	}
+}
+
+// checkMessage is the message of a check, which one with a command has not.
+func checkMessage() Attr {
+	a := messageAttr(`message = "A server is missing."`)
+	a.Required, a.Default = false, "required without `command`"
+	return a
 }
 
 func policyBlock() *Block {

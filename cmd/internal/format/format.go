@@ -18,7 +18,7 @@ import (
 // number grows when something is added; readers leave out what they do not
 // know. The first one grows when something is taken away or means something
 // else; readers refuse one that they do not know. See docs/formats.md.
-const Version = "1.0"
+const Version = "1.1"
 
 // Names of what has a schema.
 const (

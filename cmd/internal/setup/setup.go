@@ -32,6 +32,8 @@ type Project struct {
 	Config  *schema.Config
 	Servers map[string]providers.Server
 	Store   state.Store
+
+	trusted []schema.Condition // checks of the directory's own configuration, whose commands may run
 }
 
 // ConfigError carries the diagnostics of a configuration that is wrong.
@@ -80,13 +82,27 @@ func Open(ctx context.Context, dir string, vars ...hclfile.Assignment) (*Project
 	if diags.HasErrors() {
 		return nil, diags, &ConfigError{diags}
 	}
-	p, err := OpenConfig(ctx, dir, cfg)
+	p, err := open(ctx, dir, cfg)
+	if p != nil {
+		p.trusted = cfg.Checks
+	}
 	return p, diags, err
 }
 
 // OpenConfig is Open for a configuration that was read before, as from a saved
-// plan.
+// plan. A plan is a file that anybody may have written: of its checks, only the
+// commands that the configuration in the directory has as well may run.
 func OpenConfig(ctx context.Context, dir string, cfg *schema.Config) (*Project, error) {
+	p, err := open(ctx, dir, cfg)
+	if p != nil && slices.ContainsFunc(cfg.Checks, func(c schema.Condition) bool { return len(c.Command) > 0 }) {
+		if own, diags := Parse(dir); !diags.HasErrors() {
+			p.trusted = own.Checks
+		}
+	}
+	return p, err
+}
+
+func open(ctx context.Context, dir string, cfg *schema.Config) (*Project, error) {
 	p := &Project{Dir: dir, Config: cfg, Servers: map[string]providers.Server{}}
 	exe, err := os.Executable()
 	if err != nil {
@@ -215,6 +231,11 @@ func (p *Project) Compute(ctx context.Context, r Request) (*Computed, error) {
 	// What they say of a condition that is wrong is among the findings too, as a
 	// blocker; Parse has shown it where it stands, unless the plan was saved.
 	checked, _ := condition.Checks(p.Config.Checks, inv, p.Config)
+	told, err := p.commands(ctx, inv)
+	if err != nil {
+		return nil, err
+	}
+	checked = append(checked, told...)
 	out, err := plan.Compute(plan.Input{Config: p.Config, Inventory: inv, Past: past, Goal: r.Goal, Checked: checked, Confirmed: r.Confirmed, Now: r.Now})
 	if err != nil {
 		return nil, err

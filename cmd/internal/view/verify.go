@@ -122,7 +122,7 @@ func told(status int, title string, seen *schema.Seen) string {
 	case seen.Refused != "":
 		s = "refused: " + clean(seen.Refused)
 	case seen.Kind == schema.ProbeIMAP:
-		s = mailCounts(seen)
+		s = tallied(seen)
 	case seen.Kind == schema.ProbeSQL:
 		s = values(seen)
 	case seen.Kind == schema.ProbeTCP:
@@ -150,7 +150,7 @@ func said(what, line string) string {
 	return what + ", " + quotedText(line)
 }
 
-func mailCounts(seen *schema.Seen) string {
+func tallied(seen *schema.Seen) string {
 	var messages int64
 	for _, m := range seen.Mailboxes {
 		messages += m.Messages

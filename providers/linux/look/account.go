@@ -7,9 +7,13 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/stopover/stopover/schema"
 )
@@ -42,7 +46,7 @@ type passwdEntry struct {
 func parsePasswd(text []byte) (out []passwdEntry) {
 	lines(text, func(_ int, line string) bool {
 		f := strings.Split(line, ":")
-		if len(f) < 7 || f[0] == "" || f[0][0] == '#' || f[0][0] == '+' || f[0][0] == '-' { // + and - are for NIS
+		if len(f) < 7 || f[0] == "" || f[0][0] == '#' { // NIS's + and - have no number
 			return true
 		}
 		uid, errU := strconv.Atoi(f[2])
@@ -133,6 +137,42 @@ func (w *world) accountAt(path string) *account {
 	}
 	return nil
 }
+
+// each does something for every account, several at a time: most of the time is
+// spent waiting for directories.
+func (w *world) each(ctx context.Context, do func(*account)) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range walkers() {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(w.accounts) {
+					return
+				}
+				w.guard(w.accounts[i], do)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// guard does something for an account. A fault of our own costs that account
+// alone.
+func (w *world) guard(a *account, do func(*account)) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.m.Log.Error("panic", "account", a.Name, "value", fmt.Sprint(r), "stack", string(debug.Stack()))
+			a.finding(schema.Finding{Code: foundUnreadable, Severity: schema.Blocker,
+				Summary: fmt.Sprintf("%s could not be looked at: the agent met a fault of its own: %v", schema.QuoteName(a.Name), r),
+				Remedy:  "report it; nothing of the account is moved before"})
+		}
+	}()
+	do(a)
+}
+
+// walkers is how many directories are read at the same time.
+func walkers() int { return min(8, 2*runtime.GOMAXPROCS(0)) }
 
 // groups reads the groups of the machine.
 func (w *world) groups() (*groupList, error) {

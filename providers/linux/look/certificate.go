@@ -43,8 +43,8 @@ func (s *running) certificates() {
 		add(v.Cert, v.owner)
 	}
 	for _, g := range s.w.layout.Certificates {
-		for _, p := range s.globs(g) {
-			add(p, nil)
+		for _, p := range s.w.places([]string{g}) {
+			add(p.path(), nil)
 		}
 	}
 	domains := map[string][]*account{}
@@ -66,20 +66,6 @@ func (s *running) certificates() {
 			}
 		}
 	}
-}
-
-// globs are the paths of a glob that may have {home} in it.
-func (s *running) globs(g string) (list []string) {
-	if !strings.Contains(g, "{home}") {
-		return s.r.glob(g)
-	}
-	for _, a := range s.w.accounts {
-		if a.home != "" && a.home != "/" {
-			found := s.r.glob(strings.ReplaceAll(g, "{home}", globQuote(a.home)))
-			list = append(list, found[:min(len(found), 1000)]...)
-		}
-	}
-	return list
 }
 
 // holdersOf are the accounts that a certificate is for.
@@ -174,8 +160,9 @@ func issuerOf(x *x509.Certificate) string {
 // renewals reads the settings of certbot, acme.sh and dehydrated.
 func (s *running) renewals() (list []renewal) {
 	for _, g := range s.w.layout.Renewals {
-		for _, file := range s.globs(g) {
-			text, err := s.r.read(file, smallFile)
+		for _, p := range s.w.places([]string{g}) {
+			file := p.path()
+			text, err := s.w.readPlace(p, smallFile)
 			if err != nil || len(list) > maxSites {
 				continue
 			}
@@ -249,7 +236,7 @@ func (s *running) dehydrated(text []byte) renewal {
 	base := cmpOr(v["BASEDIR"], "/var/lib/dehydrated")
 	dir := strings.NewReplacer("${BASEDIR}", base, "$BASEDIR", base).Replace(cmpOr(v["CERTDIR"], base+"/certs"))
 	r := renewal{by: "provider", how: "dehydrated, " + cmpOr(v["CHALLENGETYPE"], "http-01")}
-	for _, p := range s.r.glob(globQuote(dir) + "/*/*.pem") {
+	for _, p := range s.r.glob(quotePattern(dir) + "/*/*.pem") {
 		r.paths = append(r.paths, p)
 	}
 	if !s.scheduled("dehydrated") {

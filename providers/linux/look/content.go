@@ -236,7 +236,7 @@ func (r *reader) fileAt(fd int, name string, info fileInfo, what content) {
 		r.binary(fd, name, info)
 		return
 	}
-	if what&isUnnamed != 0 && what&anyText == 0 {
+	if what&isUnnamed != 0 && what&(anyText|isMeta) == 0 {
 		if r.j.foreign || !bytes.HasPrefix(text, []byte("#!")) {
 			return
 		}
@@ -299,7 +299,7 @@ func (r *reader) head(name string, n int) ([]byte, error) {
 // line.
 func (r *reader) search(name string, text []byte, what content) {
 	s := &r.s
-	*s = search{h: r.j.in.h, c: r.f.c, a: r.j.in.a, path: r.j.in.name(joinPath(r.j.path, name)), name: name, text: text, what: what, seen: s.seen, line: 1}
+	*s = search{h: r.j.in.h, c: r.f.c, home: r.j.in.a.home, path: r.j.in.name(joinPath(r.j.path, name)), name: name, text: text, what: what, seen: s.seen, line: 1}
 	s.begin()
 	if bytes.HasPrefix(text, []byte("#!")) {
 		s.shebang()
@@ -334,12 +334,23 @@ func (w *world) backup(a *account) {
 	}
 }
 
+// uses notes a runtime that a file asks for, by the line of it that the server
+// has. What the server does not have runs nowhere now, whatever a file says.
+func (w *world) uses(a *account, u schema.RuntimeUse) {
+	for _, r := range w.server.Runtimes {
+		if r.Name == u.Name && (r.Version == u.Version || strings.HasPrefix(u.Version, r.Version+".")) {
+			a.use(schema.RuntimeUse{Name: r.Name, Version: r.Version, By: u.By})
+		}
+	}
+}
+
 // reap hands what the files of an account said over to it.
 func (w *world) reap(a *account, h *harvest) {
 	var more [6]bool
 	a.Links, more[0] = h.links.take()
 	a.Mentions, more[1] = h.mentions.take()
-	a.Lines, more[2] = h.lines.take()
+	said, over := h.lines.take()
+	a.Lines, more[2] = append(a.Lines, said...), over // crontabs have said some
 	a.Environments, more[3] = h.environments.take()
 	a.Binaries, more[4] = h.binaries.take()
 	if h.read.over.Load() {
@@ -352,12 +363,7 @@ func (w *world) reap(a *account, h *harvest) {
 	}
 	uses, _ := h.runtimes.take()
 	for _, u := range uses {
-		a.use(u)
-	}
-	for _, p := range a.Pools {
-		if p.PHP != "" {
-			a.use(schema.RuntimeUse{Name: "php", Version: p.PHP, By: "pool " + p.Name})
-		}
+		w.uses(a, u)
 	}
 	found, _ := h.findings.take()
 	for _, f := range found {

@@ -154,8 +154,8 @@ func (r *reader) composerLock(fd int, info fileInfo) {
 	}
 }
 
-// composerProgram looks for the version of a Composer that an account has of its
-// own.
+// composerProgram looks whether a Composer that an account has of its own is of
+// the first generation.
 func (r *reader) composerProgram(name string, text []byte) {
 	version := ""
 	for _, mark := range []string{"const VERSION = '", "public const VERSION = '"} {
@@ -170,11 +170,9 @@ func (r *reader) composerProgram(name string, text []byte) {
 			rest = after
 		}
 	}
-	line := schema.Line{Kind: "composer", Path: r.j.in.name(joinPath(r.j.path, name)), What: strings.TrimSpace(name + " " + version)}
-	if major, _, ok := strings.Cut(version, "."); ok {
-		line.Note = "composer " + major
+	if strings.HasPrefix(version, "1.") {
+		r.j.in.h.lines.add(schema.Line{Kind: "composer", Path: r.j.in.name(joinPath(r.j.path, name)), What: name + " " + version, Note: "composer 1"})
 	}
-	r.j.in.h.lines.add(line)
 }
 
 func (r *reader) packageJSON(text []byte) {

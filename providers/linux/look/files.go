@@ -24,7 +24,7 @@ func (w *world) trees(ctx context.Context) error {
 	f := &walk{w: w, c: newContents(w)}
 	f.wake = sync.NewCond(&f.mu)
 	var all []*territory
-	boxes := w.mailboxes()
+	boxes := w.mailboxes(ctx)
 	mounts := w.mountsBelow()
 	for _, a := range slices.Backward(w.accounts) { // the last one that is put in is walked first
 		all = append(all, w.territories(a, boxes[a], mounts)...)
@@ -38,7 +38,7 @@ func (w *world) trees(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, f.stop)
 	defer stop()
 	var workers sync.WaitGroup
-	for range min(8, 2*runtime.GOMAXPROCS(0)) {
+	for range walkers() {
 		workers.Go(f.work)
 	}
 	workers.Wait()

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stopover/stopover/providers/agent"
 	"github.com/stopover/stopover/schema"
@@ -71,7 +70,7 @@ func (s *server) put(p, text string) string {
 	return p
 }
 
-// mark makes a file executable.
+// runs writes a program.
 func (s *server) runs(p, text string) { s.t.Helper(); s.check(os.Chmod(s.put(p, text), 0o755)) }
 
 func (s *server) link(target, p string) {
@@ -95,12 +94,16 @@ func (s *server) look() (*schema.FoundServer, map[string]*schema.FoundAccount) {
 	s.put("/etc/passwd", s.passwd.String())
 	m := &Machine{Root: s.root}
 	accounts := map[string]*schema.FoundAccount{}
-	found, err := m.Look(context.Background(), agent.LookRequest{Layout: s.layout, Names: s.names}, func(a *schema.FoundAccount) error {
+	found, err := m.Look(context.Background(), s.request(), func(a *schema.FoundAccount) error {
 		accounts[a.Name] = a
 		return nil
 	}, nil)
 	s.check(err)
 	return found, accounts
+}
+
+func (s *server) request() agent.LookRequest {
+	return agent.LookRequest{Layout: s.layout, Names: s.names}
 }
 
 // find runs find(1) and returns the number of entries below dir and the bytes of
@@ -177,5 +180,4 @@ func TestFilesAsFindCountsThem(t *testing.T) {
 	if m := got["bob"].Mail; m.Messages != 3 || len(m.Boxes) != 1 || len(m.Boxes[0].Folders) != 2 || m.Boxes[0].Folders[1].UIDValidity != 1275660208 {
 		t.Errorf("mail %+v", m)
 	}
-	_ = time.Now
 }

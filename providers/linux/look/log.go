@@ -254,8 +254,8 @@ func logTime(line string, modified time.Time) time.Time {
 func (s *running) mailOwners() map[string]*account {
 	who := map[string]*account{}
 	for _, g := range s.w.layout.MailUsers {
-		for _, file := range s.globs(g) {
-			text, _ := s.r.read(file, bigFile)
+		for _, p := range s.w.places([]string{g}) {
+			text, _ := s.w.readPlace(p, bigFile)
 			lines(text, func(_ int, line string) bool {
 				f := strings.Split(line, ":")
 				if len(f) < 4 || f[0] == "" || f[0][0] == '#' {
@@ -317,35 +317,4 @@ func (s *running) loginOwner(x seen, who map[string]*account) *account {
 		}
 	}
 	return nil
-}
-
-// ftpUsers reads files of FTP users, and hands them to the account in whose home
-// they are put or whose user they act as.
-func (s *running) ftpUsers() {
-	for _, g := range s.w.layout.FTPUsers {
-		for _, file := range s.globs(g) {
-			text, _ := s.r.read(file, bigFile)
-			lines(text, func(_ int, line string) bool {
-				f := strings.Split(line, ":")
-				if len(f) < 6 || f[0] == "" || f[0][0] == '#' {
-					return true
-				}
-				home := strings.TrimSuffix(f[5], "/./") // pure-ftpd: locked in there
-				a := s.byPath(home)
-				if a == nil {
-					a = s.byUser(f[2])
-				}
-				if a == nil {
-					return true
-				}
-				if a.User == nil {
-					a.User = &schema.User{}
-				}
-				if len(a.User.Logins) < 1000 {
-					a.User.Logins = append(a.User.Logins, schema.Login{Kind: "ftp", Name: f[0], Home: home})
-				}
-				return true
-			})
-		}
-	}
 }

@@ -5,6 +5,7 @@ package look
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -43,36 +44,86 @@ type folder struct {
 
 // mailboxes finds the mailboxes of all accounts: by what the layout says of
 // paths, and by Dovecot's files of virtual users.
-func (w *world) mailboxes() map[*account][]*box {
-	out := map[*account][]*box{}
-	users := w.mailUsers()
-	taken := map[string]bool{}
-	list := w.places(w.layout.Mail)
-	for _, u := range users {
-		if u.home != "" {
-			list = append(list, place{base: u.home, user: u.user, domain: u.domain})
+func (w *world) mailboxes(ctx context.Context) map[*account][]*box {
+	users, domains := w.mailUsers(), w.domainOwners()
+	own := make(map[*account][]found, len(w.accounts))
+	for _, a := range w.accounts {
+		own[a] = nil
+	}
+	var mu sync.Mutex
+	w.each(ctx, func(a *account) {
+		list := w.openBoxes(w.placesOf(a, w.layout.Mail))
+		mu.Lock()
+		defer mu.Unlock()
+		own[a] = list
+	})
+	var shared []place
+	for _, t := range w.layout.Mail {
+		if !ofAccount(t) {
+			shared = append(shared, w.places([]string{t})...)
 		}
 	}
-	domains := w.domainOwners()
+	for _, u := range users {
+		if u.home != "" {
+			shared = append(shared, place{base: u.home, user: u.user, domain: u.domain})
+		}
+	}
+	slices.SortStableFunc(shared, func(x, y place) int { return strings.Compare(x.path(), y.path()) })
+	var all []found
+	for _, a := range w.accounts {
+		all = append(all, own[a]...)
+	}
+	all = append(all, w.openBoxes(shared)...)
+	return w.shareOut(all, users, domains)
+}
+
+// found is a mailbox, and whose its directory is.
+type found struct {
+	*box
+	uid int
+}
+
+func (w *world) openBoxes(list []place) (out []found) {
 	for _, p := range list {
-		path := p.path()
-		if taken[path] || within(filepath.Dir(path), taken) != "" {
-			continue // a mailbox in a mailbox is a folder
+		if b, uid := w.openBox(p); b != nil {
+			out = append(out, found{b, uid})
 		}
-		b, uid := w.openBox(p)
-		if b == nil {
+	}
+	return out
+}
+
+// shareOut says whose each mailbox is. One that lies in another is a folder of
+// it, and one that two paths lead to is one.
+func (w *world) shareOut(all []found, users map[string]mailUser, domains map[string]*account) map[*account][]*box {
+	out := map[*account][]*box{}
+	taken := map[string]bool{}
+	for _, f := range all {
+		taken[f.Path] = true
+	}
+	done, homes := map[string]bool{}, w.aboveHomes()
+	for _, f := range all {
+		if done[f.Path] || within(filepath.Dir(f.Path), taken) != "" || homes[f.Path] {
 			continue
 		}
-		a := w.mailOwner(p, uid, users, domains)
-		taken[path] = true
+		done[f.Path] = true
+		a := w.mailOwner(f.place, f.uid, users, domains)
 		if a == nil {
-			w.m.Log.Info("mailbox of no account", "path", path)
+			w.m.Log.Info("mailbox of no account", "path", f.Path)
 			continue
 		}
-		if path == a.home || within(a.home, map[string]bool{path: true}) != "" {
-			continue // a home that is a mailbox is a home
+		out[a] = append(out[a], f.box)
+	}
+	return out
+}
+
+// aboveHomes are the homes of all accounts, and the directories above them: what
+// looks like a mailbox there is a home.
+func (w *world) aboveHomes() map[string]bool {
+	out := map[string]bool{}
+	for _, a := range w.accounts {
+		for p := a.home; !out[p]; p = filepath.Dir(p) {
+			out[p] = true
 		}
-		out[a] = append(out[a], b)
 	}
 	return out
 }

@@ -82,8 +82,9 @@ func requires(script string) (out []string) {
 			}
 		}
 		end = min(end, len(rest))
-		for i, word := range strings.Split(rest[7:end], `"`) {
-			if i%2 == 1 && len(word) <= 100 && len(out) < 100 {
+		words := strings.Split(rest[7:end], `"`)
+		for i, word := range words {
+			if i%2 == 1 && i < len(words)-1 && len(word) <= 100 && len(out) < 100 {
 				out = append(out, strings.Clone(word))
 			}
 		}

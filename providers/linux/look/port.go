@@ -185,6 +185,7 @@ type process struct {
 	group    string // of systemd: "/system.slice/nginx.service"
 	command  string
 	program  string
+	exe      string // path of what it runs; of an interpreter's script the interpreter
 }
 
 // processes reads all running processes.
@@ -198,7 +199,7 @@ func (r root) processes() (list []process) {
 		b, _ := r.read(dir+"/cgroup", 64<<10)
 		arg, _ := r.read(dir+"/cmdline", 64<<10)
 		list = append(list, process{
-			pid: pid, uid: r.processUID(dir), group: serviceGroup(b), program: r.word(dir + "/comm"),
+			pid: pid, uid: r.processUID(dir), group: serviceGroup(b), program: r.word(dir + "/comm"), exe: strings.TrimSuffix(r.link(dir+"/exe"), " (deleted)"),
 			command: strings.TrimRight(strings.ReplaceAll(string(arg), "\x00", " "), " "),
 		})
 	}

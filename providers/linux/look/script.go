@@ -16,7 +16,7 @@ import (
 type search struct {
 	h    *harvest
 	c    *contents
-	a    *account
+	home string
 	path string // as people find it
 	name string
 	text []byte
@@ -94,6 +94,7 @@ func (s *search) word(n, end int) {
 	if s.mentions < mention.PerFile && mention.Alone(s.text, end-len(token), end) {
 		s.mentions++
 		s.h.mentions.add(schema.Mention{Path: s.path, Line: s.lineOf(end), What: token})
+		s.listenOwn(end-len(token), end)
 	}
 }
 

@@ -4,6 +4,8 @@ package look
 
 import (
 	"bytes"
+	"net"
+	"net/netip"
 	"path"
 	"strings"
 )
@@ -25,6 +27,27 @@ func (s *search) listenAll(from, to int) {
 	}
 	s.found("listen", from, strings.TrimRight(what, ".:"), "")
 }
+
+// listenOwn: an address of this server, on a line that says that something
+// listens on it.
+func (s *search) listenOwn(from, to int) {
+	line, _ := s.around(from, to)
+	low := strings.ToLower(line)
+	if comment(line) || !strings.Contains(low, "listen") && !strings.Contains(low, "bind") {
+		return
+	}
+	what := string(s.text[from:to])
+	if _, err := netip.ParseAddr(what); err != nil {
+		return
+	}
+	if rest, ok := strings.CutPrefix(strings.TrimPrefix(s.after(to), "]"), ":"); ok && number(rest) != "" {
+		what = net.JoinHostPort(what, number(rest))
+	}
+	s.found("listen", from, what, "")
+}
+
+// after is a little of what follows a place.
+func (s *search) after(at int) string { return string(s.text[at:min(len(s.text), at+20)]) }
 
 // listenVariable: the addresses that old servers of the hosting company gave.
 func (s *search) listenVariable(from, _ int) {
@@ -127,7 +150,7 @@ func (s *search) localhost(from, to int) {
 		}
 	}
 	if best != "" {
-		s.found("localhost-service", from, best, s.hostAndPort(from))
+		s.found("localhost-service", from, s.hostAndPort(from), best)
 	}
 }
 
@@ -216,23 +239,27 @@ func (s *search) phpSettings() {
 				note = path.Base(value)
 			}
 			s.found("php-ini", begin, key+"="+value, note)
-		case "extension_dir", "session.save_path", "session.save_handler", "upload_tmp_dir", "sys_temp_dir", "open_basedir", "include_path", "error_log":
+		case "extension_dir":
 			s.found("php-ini", begin, key+"="+value, "")
+		case "session.save_path", "upload_tmp_dir", "sys_temp_dir", "open_basedir", "include_path":
+			if strings.HasPrefix(value, "/") && !under(path.Clean(value), s.home) || strings.HasPrefix(value, "tcp:") {
+				s.found("php-ini", begin, key+"="+value, "")
+			}
 		case "auto_prepend_file", "auto_append_file":
 			s.prepend(key, value, begin)
 		}
 	}
 }
 
-// drupal notes the version of a Drupal.
+// drupal notes a Drupal from before 8.9: its compressed files break behind newer
+// web servers.
 func (s *search) drupal(dir string) {
-	for _, mark := range []string{"const VERSION = '", "define('VERSION', '"} {
-		i := bytes.Index(s.text, []byte(mark))
-		if i < 0 {
-			continue
-		}
-		if v := number(string(s.text[i+len(mark) : min(len(s.text), i+len(mark)+20)])); v != "" && (s.name == "Drupal.php" && strings.HasSuffix(dir, "core/lib") || s.name == "bootstrap.inc" && bytes.Contains(s.text, []byte("drupal_"))) {
-			s.found("drupal", i, v, "")
-		}
+	marks := map[string]string{"Drupal.php": "const VERSION = '", "bootstrap.inc": "define('VERSION', '"}
+	i := bytes.Index(s.text, []byte(marks[s.name]))
+	if i < 0 || s.name == "Drupal.php" && !strings.HasSuffix(dir, "core/lib") || s.name == "bootstrap.inc" && !bytes.Contains(s.text, []byte("drupal_")) {
+		return
+	}
+	if v := number(s.after(i + len(marks[s.name]))); v != "" && compareVersions(v, "8.9") < 0 {
+		s.found("drupal", i, v, "Drupal before 8.9")
 	}
 }

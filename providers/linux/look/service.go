@@ -4,6 +4,7 @@ package look
 
 import (
 	"cmp"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -71,75 +72,119 @@ func (u *unit) user() string {
 // maxUnits is as many units as are looked at.
 const maxUnits = 20_000
 
+// unitDir reads units: those of the server, or those in a home, where no link leads
+// out.
+type unitDir interface {
+	names(dir string) []string
+	text(path string) ([]byte, error)
+	link(path string) string
+}
+
+type serverUnits struct{ root }
+
+func (d serverUnits) names(dir string) (names []string) {
+	list, _ := d.list(dir)
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func (d serverUnits) text(path string) ([]byte, error) { return d.read(path, smallFile) }
+
+type homeUnits struct{ *tree }
+
+func (d homeUnits) names(dir string) (names []string) {
+	list, _, _ := d.list(dir, 10_000)
+	for _, e := range list {
+		names = append(names, e.name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (d homeUnits) text(path string) ([]byte, error) {
+	f, err := d.inside(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, smallFile))
+}
+
 // units finds the units that the layout names, each with its drop-ins and, of
 // templates, those instances that are enabled.
 func (s *running) units() (list []*unit) {
 	for _, g := range s.w.layout.Units {
-		if rest, ok := strings.CutPrefix(g, "{home}"); ok {
-			for _, a := range s.w.accounts {
-				if a.home != "" && a.home != "/" {
-					list = append(list, s.unitFiles(a.home+rest, a)...)
-				}
+		if !ofAccount(g) {
+			for _, file := range s.r.glob(g) {
+				list = append(list, loadUnit(serverUnits{s.r}, file, file, nil)...)
 			}
 			continue
 		}
-		list = append(list, s.unitFiles(g, nil)...)
+		for _, a := range s.w.accounts {
+			list = append(list, s.unitsOf(a, g)...)
+		}
 	}
 	return list[:min(len(list), maxUnits)]
 }
 
-func (s *running) unitFiles(glob string, owner *account) (list []*unit) {
-	files := s.r.glob(glob)
-	limit := maxUnits
-	if owner != nil {
-		limit = 200 // of one account
-	}
-	for _, file := range files[:min(len(files), limit)] {
-		if s.r.link(file) == "/dev/null" || filepath.Base(file) != filepath.Base(s.r.resolve(file)) {
-			continue // masked, or another name of a unit that is somewhere else
-		}
-		text, err := s.r.read(file, smallFile)
-		if err != nil || len(text) == 0 {
+func (s *running) unitsOf(a *account, template string) (list []*unit) {
+	places := s.w.placesOf(a, []string{template})
+	for _, p := range places[:min(len(places), 200)] {
+		t, err := s.r.openTree(p.base)
+		if err != nil {
 			continue
 		}
-		set := parseIni(text)
-		for _, d := range s.r.glob(globQuote(file) + ".d/*.conf") {
-			more, _ := s.r.read(d, smallFile)
-			set = append(set, parseIni(more)...)
-		}
-		wanted := s.wanted(filepath.Dir(file), filepath.Base(file))
-		if stem, ext, ok := strings.Cut(filepath.Base(file), "@."); ok {
-			for _, name := range wanted {
-				list = append(list, &unit{name: name, file: file, owner: owner, set: set, on: true})
-			}
-			_, _ = stem, ext
-			continue
-		}
-		list = append(list, &unit{name: filepath.Base(file), file: file, owner: owner, set: set, on: len(wanted) > 0})
+		list = append(list, loadUnit(homeUnits{t}, p.rel, p.path(), a)...)
+		t.close()
 	}
 	return list
 }
 
-// globQuote makes a pattern of a path that stands for nothing else.
-func globQuote(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+// loadUnit reads one unit. A template is as many as are enabled of it.
+func loadUnit(d unitDir, path, shown string, owner *account) (list []*unit) {
+	name := filepath.Base(path)
+	if to := d.link(path); to == "/dev/null" || to != "" && filepath.Base(to) != name {
+		return nil // masked, or another name of a unit that is somewhere else
+	}
+	text, err := d.text(path)
+	if err != nil || len(text) == 0 {
+		return nil
+	}
+	set := parseIni(text)
+	for _, n := range d.names(path + ".d") {
+		if strings.HasSuffix(n, ".conf") && len(set) < 50_000 {
+			more, _ := d.text(path + ".d/" + n)
+			set = append(set, parseIni(more)...)
+		}
+	}
+	wanted := wantedUnits(d, filepath.Dir(path), name)
+	if !strings.Contains(name, "@.") {
+		return []*unit{{name: name, file: shown, owner: owner, set: set, on: len(wanted) > 0}}
+	}
+	for _, n := range wanted {
+		list = append(list, &unit{name: n, file: shown, owner: owner, set: set, on: true})
+	}
+	return list
 }
 
-// wanted are the names under which a unit is enabled: links in the directories
-// of what wants or requires it. A template is enabled by its instances.
-func (s *running) wanted(dir, name string) (names []string) {
+// wantedUnits are the names under which a unit is enabled: links in the
+// directories of what wants or requires it. A template is enabled by its
+// instances.
+func wantedUnits(d unitDir, dir, name string) (names []string) {
 	stem, ext, template := strings.Cut(name, "@.")
-	for _, w := range append(s.r.glob(globQuote(dir)+"/*.wants"), s.r.glob(globQuote(dir)+"/*.requires")...) {
-		if !template {
-			if s.r.there(filepath.Join(w, name)) {
-				return []string{name}
-			}
+	for _, w := range d.names(dir) {
+		if !strings.HasSuffix(w, ".wants") && !strings.HasSuffix(w, ".requires") {
 			continue
 		}
-		entries, _ := s.r.list(w)
-		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), stem+"@") && strings.HasSuffix(e.Name(), "."+ext) && e.Name() != name && len(names) < 1000 && !slices.Contains(names, e.Name()) {
-				names = append(names, e.Name())
+		for _, n := range d.names(filepath.Join(dir, w)) {
+			is := n == name
+			if template {
+				is = strings.HasPrefix(n, stem+"@") && strings.HasSuffix(n, "."+ext) && n != name
+			}
+			if is && len(names) < 1000 && !slices.Contains(names, n) {
+				names = append(names, n)
 			}
 		}
 	}
@@ -366,6 +411,28 @@ func supervisorPrograms(file string, text []byte) (list []*unit) {
 	return list
 }
 
+// runsOf says whether the program of a package's unit runs, on a machine whose
+// processes no systemd keeps apart.
+func (s *running) runsOf(file string) bool {
+	if !filepath.IsAbs(file) || s.r.exists("/run/systemd/system") {
+		return false // control groups tell
+	}
+	for _, u := range loadUnit(serverUnits{s.r}, s.r.resolve(file), file, nil) {
+		f := strings.Fields(execLine(u))
+		if len(f) == 0 || !filepath.IsAbs(f[0]) {
+			continue
+		}
+		real := s.r.real(f[0])
+		if name, _ := s.interpreter(filepath.Base(real)); name != "" || filepath.Base(real) == "dash" || filepath.Base(real) == "bash" {
+			continue // it runs other things, too
+		}
+		if slices.ContainsFunc(s.procs, func(p process) bool { return p.exe == real }) {
+			return true
+		}
+	}
+	return false
+}
+
 // daemons adds the services of packages that are enabled or run.
 func (s *running) daemons() {
 	have := map[string]int{}
@@ -393,7 +460,8 @@ func (s *running) daemons() {
 		entries, _ := s.r.list(w)
 		for _, e := range entries {
 			if strings.HasSuffix(e.Name(), ".service") && !owned[e.Name()] {
-				add(schema.Service{Name: e.Name(), Enabled: true, File: s.r.link(filepath.Join(w, e.Name()))})
+				file := s.r.link(filepath.Join(w, e.Name()))
+				add(schema.Service{Name: e.Name(), Enabled: true, File: file, Running: s.runsOf(file)})
 			}
 		}
 	}

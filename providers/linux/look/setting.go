@@ -408,9 +408,13 @@ func (s *settings) listed(service, file string, text []byte) {
 
 // hosts tells the lines that no installation puts there.
 func (s *settings) hosts(file string, text []byte) {
+	own := cmpOr(s.r.word("/proc/sys/kernel/hostname"), s.r.word("/etc/hostname"))
 	lines(text, func(n int, line string) bool {
 		line, _, _ = strings.Cut(line, "#")
 		f := strings.Fields(line)
+		if slices.Contains(f[min(1, len(f)):], own) {
+			return true
+		}
 		if len(f) > 1 && !strings.HasPrefix(f[0], "127.") && f[0] != "::1" && !strings.HasPrefix(f[0], "ff0") && !strings.HasPrefix(f[0], "fe00") {
 			for _, name := range f[1:] {
 				s.add("hosts", name, f[0], file, n)
@@ -485,6 +489,10 @@ func (s *settings) conffiles(ctx context.Context) error {
 	}
 	defer f.Close()
 	_, files, err := readStatus(f)
+	s.list = slices.DeleteFunc(s.list, func(x schema.Setting) bool { // packages bring them; changed ones come below
+		_, ok := files[x.File]
+		return ok && x.Service == "logrotate"
+	})
 	for p, sum := range files {
 		if ctx.Err() != nil {
 			return ctx.Err()

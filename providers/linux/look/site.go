@@ -33,7 +33,7 @@ type running struct {
 }
 
 // sites finds what accounts serve and run: sites, pools, certificates, services,
-// timers, ports, further users, clients.
+// timers, ports, clients.
 func (w *world) sites(ctx context.Context) error {
 	s := &running{w: w, r: w.files(), homes: map[string]*account{}, users: map[string]int{}}
 	for _, a := range w.accounts {
@@ -59,7 +59,6 @@ func (w *world) sites(ctx context.Context) error {
 	s.crontabs()
 	s.services()
 	s.certificates()
-	s.ftpUsers()
 	s.clients(ctx)
 	for _, a := range w.accounts {
 		sortAccount(a)
@@ -362,12 +361,6 @@ func (s *running) nobody(v *vhost) {
 // placePools hands pools to the accounts that they run as, or in whose homes
 // they work.
 func (s *running) placePools() {
-	used := map[string]bool{}
-	for _, v := range s.hosts {
-		if p := s.poolOf(v); p != nil {
-			used[p.File+"\x00"+p.Name] = true
-		}
-	}
 	for _, p := range s.pools {
 		a := s.byUser(p.User)
 		if a == nil {
@@ -379,9 +372,6 @@ func (s *running) placePools() {
 		a.Pools = append(a.Pools, p)
 		if s.byPath(p.File) != a {
 			a.other(p.File)
-		}
-		if !used[p.File+"\x00"+p.Name] && p.PHP != "" {
-			a.use(schema.RuntimeUse{Name: "php", Version: p.PHP, By: "pool " + p.Name})
 		}
 	}
 }
@@ -410,9 +400,6 @@ func sortAccount(a *account) {
 		return cmp.Or(compareNatural(x.Name, y.Name), cmp.Compare(x.Schedule, y.Schedule))
 	})
 	slices.SortFunc(a.Ports, comparePort)
-	if a.User != nil {
-		slices.SortFunc(a.User.Logins, func(x, y schema.Login) int { return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Name, y.Name)) })
-	}
 }
 
 // compareNatural puts /etc/cron.d/shop:3 before /etc/cron.d/shop:10.

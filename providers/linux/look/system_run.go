@@ -47,8 +47,18 @@ func (r root) run(ctx context.Context, path string, args ...string) ([]byte, err
 	return out, err
 }
 
+// runLarge is run for a program that writes much.
+func (r root) runLarge(ctx context.Context, limit int, path string, args ...string) ([]byte, error) {
+	out, _, err := r.runUpTo(ctx, limit, path, args...)
+	return out, err
+}
+
 // runBoth is run with what the program said on its error output.
 func (r root) runBoth(ctx context.Context, path string, args ...string) (out, said []byte, err error) {
+	return r.runUpTo(ctx, maxOutput, path, args...)
+}
+
+func (r root) runUpTo(ctx context.Context, limit int, path string, args ...string) (out, said []byte, err error) {
 	if r != "/" {
 		return nil, nil, fs.ErrNotExist
 	}
@@ -57,7 +67,7 @@ func (r root) runBoth(ctx context.Context, path string, args ...string) (out, sa
 	}
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
-	var o, e bounded
+	o, e := bounded{limit: limit}, bounded{limit: maxOutput}
 	c := exec.CommandContext(ctx, path, args...) // by this name: some programs are several
 	c.Env, c.Dir, c.Stdout, c.Stderr = cleanEnv(), "/", &o, &e
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -127,10 +137,13 @@ func ofRoot(path string) bool {
 const staff = 50
 
 // bounded keeps the beginning of what is written.
-type bounded struct{ b bytes.Buffer }
+type bounded struct {
+	b     bytes.Buffer
+	limit int
+}
 
 func (w *bounded) Write(p []byte) (int, error) {
-	if left := maxOutput - w.b.Len(); left > 0 {
+	if left := w.limit - w.b.Len(); left > 0 {
 		w.b.Write(p[:min(left, len(p))])
 	}
 	return len(p), nil

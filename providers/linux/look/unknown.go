@@ -214,7 +214,9 @@ func (w *world) unknown(context.Context) []schema.Unknown {
 	slices.SortStableFunc(list, func(x, y schema.Unknown) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Name, y.Name), cmp.Compare(x.Path, y.Path))
 	})
-	return slices.CompactFunc(list, func(x, y schema.Unknown) bool { return x.Kind == y.Kind && x.Name == y.Name && x.Why == y.Why && x.Path == y.Path })
+	return slices.CompactFunc(list, func(x, y schema.Unknown) bool {
+		return x.Kind == y.Kind && x.Name == y.Name && x.Why == y.Why && x.Path == y.Path
+	})
 }
 
 // sign returns where a sign was seen; empty: nowhere.
@@ -303,14 +305,11 @@ func (r root) snapshots() (list []schema.Unknown) {
 
 // rootless are containers that accounts run by themselves.
 func (w *world) rootless() (list []schema.Unknown) {
-	r := w.files()
 	for _, a := range w.accounts {
-		for _, g := range []string{"/.local/share/docker/containers/*", "/.local/share/containers/storage/overlay-containers/*", "/.local/share/lxc/*/config"} {
-			if found := r.glob(globQuote(a.home) + g); len(found) > 0 && a.home != "" && a.home != "/" && len(list) < 1000 {
-				list = append(list, schema.Unknown{Kind: "container", Name: "containers of " + a.Name, Path: filepath.Dir(found[0]),
-					Why: "the account runs containers: files in them have user ids beyond the account's own (/etc/subuid), which have to be the same on the other server"})
-				break
-			}
+		found := w.placesOf(a, []string{"{home}/.local/share/docker/containers/*", "{home}/.local/share/containers/storage/overlay-containers/*", "{home}/.local/share/lxc/*/config"})
+		if len(found) > 0 && len(list) < 1000 {
+			list = append(list, schema.Unknown{Kind: "container", Name: "containers of " + a.Name, Path: filepath.Dir(found[0].path()),
+				Why: "the account runs containers: files in them have user ids beyond the account's own (/etc/subuid), which have to be the same on the other server"})
 		}
 	}
 	return list

@@ -3,6 +3,7 @@
 package look
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -25,10 +26,7 @@ func (w *world) describeUsers(ctx context.Context, all []passwdEntry, groups *gr
 	quotas := newQuotas(w.dir())
 	last, done := w.lastLogins()
 	defer done()
-	for _, a := range w.accounts {
-		if ctx.Err() != nil {
-			return
-		}
+	w.each(ctx, func(a *account) {
 		u := a.User
 		u.Group = groups.names[u.GID]
 		u.Groups = sortedSet(groups.of[a.Name])
@@ -41,12 +39,9 @@ func (w *world) describeUsers(ctx context.Context, all []passwdEntry, groups *gr
 		w.describeHome(a)
 		u.Keys = w.keys(a)
 		if u.Quota = quotas.of(a.home, a.UID); u.Quota != nil {
-			a.Quota = u.Quota.Hard
-			if a.Quota == 0 {
-				a.Quota = u.Quota.Soft
-			}
+			a.Quota = cmp.Or(u.Quota.Hard, u.Quota.Soft)
 		}
-	}
+	})
 	w.logins(all)
 }
 

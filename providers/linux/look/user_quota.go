@@ -5,6 +5,7 @@ package look
 import (
 	"path/filepath"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,11 +17,11 @@ import (
 // is asked once.
 type quotas struct {
 	devices map[string]string // by mount point
-	off     map[string]bool   // devices without quotas
+	off     sync.Map          // devices without quotas
 }
 
 func newQuotas(r root) *quotas {
-	q := &quotas{devices: map[string]string{}, off: map[string]bool{}}
+	q := &quotas{devices: map[string]string{}}
 	if r != "/" { // another machine's files: its quotas are not there
 		return q
 	}
@@ -45,7 +46,10 @@ type ifDqblk struct {
 // none.
 func (q *quotas) of(path string, uid int) *schema.Quota {
 	device := q.device(path)
-	if device == "" || q.off[device] {
+	if device == "" {
+		return nil
+	}
+	if _, off := q.off.Load(device); off {
 		return nil
 	}
 	const getQuota = 0x800007<<8 | 0 // QCMD(Q_GETQUOTA, USRQUOTA)
@@ -56,7 +60,7 @@ func (q *quotas) of(path string, uid int) *schema.Quota {
 	}
 	_, _, errno := unix.Syscall6(unix.SYS_QUOTACTL, getQuota, uintptr(unsafe.Pointer(special)), uintptr(uid), uintptr(unsafe.Pointer(&d)), 0, 0)
 	if errno != 0 {
-		q.off[device] = true
+		q.off.Store(device, true)
 		return nil
 	}
 	if d.hard == 0 && d.soft == 0 && d.hardInodes == 0 && d.softInodes == 0 {

@@ -44,14 +44,14 @@ func (h *Host) Release() string { return h.record.Release }
 func (h *Host) Key() string { return h.record.Key }
 
 // PID is the host's first process as the machine counts.
-func (h *Host) PID() int { return h.record.Process.PID }
+func (h *Host) PID() int { return h.process().PID }
 
 // Root is the host's tree as the machine sees it. Symbolic links in it that
 // are absolute lead out of it: use it with os.Root or with Lstat.
 func (h *Host) Root() string { return "/proc/" + strconv.Itoa(h.PID()) + "/root" }
 
 // Alive says whether the host runs.
-func (h *Host) Alive() bool { return h.record.Process.alive() }
+func (h *Host) Alive() bool { return h.process().alive() }
 
 func (h *Host) dir() string { return filepath.Join(h.bed.dir, "hosts", h.Name) }
 
@@ -68,8 +68,8 @@ func (h *Host) files(o HostOptions) ([]specFile, error) {
 	var hosts strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n::1 localhost ip6-localhost\n")
 	fmt.Fprintf(&hosts, "%s gateway\n", h.bed.Gateway())
-	for _, o := range h.bed.record.Hosts {
-		fmt.Fprintf(&hosts, "%s %s.test %s\n", h.bed.address(o.Index), o.Name, o.Name)
+	for _, other := range h.bed.hosts {
+		fmt.Fprintf(&hosts, "%s %s.test %s\n", other.Address(), other.Name, other.Name)
 	}
 	maria := "[mysqld]\nserver-id=" + strconv.Itoa(11+h.record.Index) + "\ngtid_domain_id=" + strconv.Itoa(11+h.record.Index) + "\n"
 	if o.Binlog {
@@ -85,7 +85,17 @@ func (h *Host) files(o HostOptions) ([]specFile, error) {
 		{Path: "/etc/ssh/ssh_host_ed25519_key.pub", Text: h.record.Key + "\n", Mode: 0o644},
 		{Path: "/root/.ssh/authorized_keys", Text: string(public), Mode: 0o600},
 		{Path: "/etc/mysql/mariadb.conf.d/91-testbed.cnf", Text: maria, Mode: 0o644},
-		{Path: "/etc/exim4/update-exim4.conf.conf", Text: "dc_other_hostnames='" + h.Name + ".test'\n", Mode: 0o644, Append: true},
+	}
+	for _, p := range eximFiles() {
+		b, err := os.ReadFile(filepath.Join(h.record.Lower, p))
+		if err != nil {
+			return nil, err
+		}
+		i, err := os.Stat(filepath.Join(h.record.Lower, p))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, specFile{Path: p, Text: strings.ReplaceAll(string(b), nameInRoot, h.Name), Mode: i.Mode().Perm()})
 	}
 	postgres := joined(o.Postgres)
 	if o.WALLevel != "" {
@@ -115,9 +125,6 @@ func (h *Host) boot(ctx context.Context, files []specFile) error {
 	}
 	s := spec{Name: h.Name, Lower: h.record.Lower, Dir: h.dir(), Durable: h.record.Durable, Network: h.bed.inside(h.record.Index), Files: files, Services: h.record.Services}
 	if err := h.startInit(s); err != nil {
-		return err
-	}
-	if err := h.note(); err != nil {
 		return err
 	}
 	enterCgroups(h.bed.record.Number, h.Name, h.PID())
@@ -177,20 +184,31 @@ func (h *Host) startInit(s spec) error {
 		_ = c.Wait()
 		close(ended)
 	}()
-	h.record.Process, err = processOf(c.Process.Pid)
-	return err
+	p, err := processOf(c.Process.Pid)
+	if err != nil {
+		return err
+	}
+	return h.note(p)
 }
 
-// note writes the bed's record: whoever cleans up must know the process.
-func (h *Host) note() error {
+// note writes the host's process into the bed's record: whoever cleans up
+// must know it.
+func (h *Host) note(p process) error {
 	h.bed.mu.Lock()
 	defer h.bed.mu.Unlock()
+	h.record.Process = p
 	return h.bed.record.write(h.bed.dir)
+}
+
+func (h *Host) process() process {
+	h.bed.mu.Lock()
+	defer h.bed.mu.Unlock()
+	return h.record.Process
 }
 
 // cut ends the host's process and waits for it.
 func (h *Host) cut() {
-	h.record.Process.kill()
+	h.process().kill()
 	if h.life != nil {
 		_ = h.life.Close()
 	}
@@ -204,7 +222,7 @@ func (h *Host) cut() {
 func (h *Host) Kill() error {
 	thaw(h.bed.record.Number, h.Name)
 	h.cut()
-	if err := h.record.Process.gone(20 * time.Second); err != nil {
+	if err := h.process().gone(20 * time.Second); err != nil {
 		return err
 	}
 	// The link goes with the namespace, later: a new one needs its name now.

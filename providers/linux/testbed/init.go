@@ -43,7 +43,6 @@ type spec struct {
 type specFile struct {
 	Path, Text, Owner string
 	Mode              os.FileMode
-	Append            bool
 }
 
 func readSpec() (spec, error) {
@@ -151,20 +150,13 @@ func (f specFile) write() error {
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
 		return err
 	}
-	flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
-	if f.Append {
-		flags = os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	}
-	w, err := os.OpenFile(f.Path, flags, f.Mode)
+	w, err := os.OpenFile(f.Path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, f.Mode)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
 	if _, err := w.WriteString(f.Text); err != nil {
 		return err
-	}
-	if f.Append {
-		return nil
 	}
 	if err := w.Chmod(f.Mode); err != nil {
 		return err

@@ -21,13 +21,17 @@ import (
 // What is false is a finding. What cannot be evaluated is a blocker. A check
 // that is wrong whatever the servers hold is one diagnostic, and one blocker
 // besides, so that nobody passes it by not looking at diagnostics. A pattern that
-// no account matches is a warning. Findings are sorted and depend on nothing but
+// no account matches is a warning. Checks that are commands are left to Targets
+// and whoever may start programs. Findings are sorted and depend on nothing but
 // the arguments.
 func Checks(list []schema.Condition, inv *schema.Inventory, cfg *schema.Config) ([]schema.Finding, schema.Diagnostics) {
 	w := newWorld(inv)
 	var out results
 	rules := make([]*rule, 0, len(list))
 	for _, c := range list {
+		if len(c.Command) > 0 {
+			continue // whoever may start programs runs it, and says what it said
+		}
 		if r := out.prepare(c, "check", w.checkTypes(len(c.Accounts) > 0)); r != nil {
 			rules = append(rules, r)
 			w.needs.add(r)
@@ -45,22 +49,30 @@ func Checks(list []schema.Condition, inv *schema.Inventory, cfg *schema.Config) 
 
 // each evaluates a check for every account that it is about.
 func (w *world) each(r *rule, cfg *schema.Config, out *results) {
-	found := w.accounts(cfg)
+	for _, f := range w.matching(r, cfg, out) {
+		out.judge(r, f.account.Name, func() (map[string]cty.Value, error) { return w.scope(r, f) })
+	}
+}
+
+// matching are the accounts that a rule's patterns match, by name.
+func (w *world) matching(r *rule, cfg *schema.Config, out *results) (list []*found) {
+	all := w.accounts(cfg)
 	hit := make([]bool, len(r.globs))
-	for i := range found {
-		name, any := found[i].account.Name, false
+	for i := range all {
+		name, any := all[i].account.Name, false
 		for _, n := range append([]string{name}, w.former(cfg, name)...) {
 			any = matches(r.globs, n, hit) || any
 		}
 		if any {
-			out.judge(r, name, func() (map[string]cty.Value, error) { return w.scope(r, &found[i]) })
+			list = append(list, &all[i])
 		}
 	}
 	for i, h := range hit {
-		if !h && len(found) > 0 {
+		if !h && len(all) > 0 {
 			out.findings = append(out.findings, r.idle(r.Accounts[i]))
 		}
 	}
+	return list
 }
 
 // former are the names that an account had before it was renamed: a check that

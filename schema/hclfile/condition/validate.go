@@ -21,6 +21,9 @@ func Validate(cfg *schema.Config, plan any) schema.Diagnostics {
 	w := newWorld(nil)
 	var out results
 	for _, c := range cfg.Checks {
+		if len(c.Command) > 0 {
+			continue // nothing is known of a program before it runs
+		}
 		out.prepare(c, "check", w.checkTypes(len(c.Accounts) > 0))
 	}
 	for _, c := range cfg.Policies {

@@ -1,6 +1,6 @@
 //go:build linux
 
-package linux_test
+package real
 
 import (
 	"context"
