@@ -4,13 +4,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/stopover/stopover/providers/agent"
 	"github.com/stopover/stopover/providers/linux/look"
+	"github.com/stopover/stopover/providers/linux/trial"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -20,14 +20,12 @@ func looker(log hclog.Logger) agent.Looker { return &machine{look.Machine{Log: l
 // machine is the server that the agent runs on.
 type machine struct{ look.Machine }
 
-var errNoTrial = errors.New("this build of the agent cannot try databases")
-
 // Dump implements agent.Looker.
-func (*machine) Dump(context.Context, agent.DumpRequest, io.Writer) (agent.Dumped, error) {
-	return agent.Dumped{}, errNoTrial
+func (*machine) Dump(ctx context.Context, q agent.DumpRequest, w io.Writer) (agent.Dumped, error) {
+	return trial.Dump(ctx, q, w)
 }
 
 // Load implements agent.Looker.
-func (*machine) Load(context.Context, agent.LoadRequest, io.Reader) (schema.TriedDatabase, error) {
-	return schema.TriedDatabase{}, errNoTrial
+func (*machine) Load(ctx context.Context, q agent.LoadRequest, r io.Reader) (schema.TriedDatabase, error) {
+	return trial.Load(ctx, q, r)
 }

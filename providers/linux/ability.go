@@ -13,7 +13,7 @@ const kept = "this version of Stopover leaves nothing on a Linux server but its 
 
 // can is what a Linux server can do in this version.
 func can() []schema.Capability {
-	return []schema.Capability{schema.CanListResidue, schema.CanDial}
+	return []schema.Capability{schema.CanListResidue, schema.CanDial, schema.CanTry}
 }
 
 // cannot says why everything else is absent.
@@ -35,12 +35,13 @@ func cannot() map[schema.Capability]string {
 
 // Abilities says what the server can do, and of everything else why it cannot.
 func (s *server) Abilities() providers.Abilities {
-	return providers.Abilities{Dialer: s, Cannot: cannot()}
+	return providers.Abilities{Dialer: s, Dumper: s, Loader: s, Cannot: cannot()}
 }
 
 // findings are the codes of what a survey of this kind finds. The agent's program
 // runs on Linux only, so they are named here again; a test holds them to its own.
 func findings() []string {
 	return []string{"account-unreadable", "survey-incomplete", "server-unread", "server-configuration", "server-site-unowned", "server-no-machine-id", "server-unknown-release",
+		"residue-incomplete",
 		"file-mount-point", "file-socket", "file-device", "file-long-path"}
 }

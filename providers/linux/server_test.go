@@ -90,12 +90,42 @@ func (b *bench) Look(ctx context.Context, q agent.LookRequest, account func(*sch
 	return &found, b.lookErr
 }
 
-func (b *bench) Dump(context.Context, agent.DumpRequest, io.Writer) (agent.Dumped, error) {
-	return agent.Dumped{}, errors.New("not here")
+func (b *bench) Dump(_ context.Context, q agent.DumpRequest, w io.Writer) (agent.Dumped, error) {
+	n, err := fmt.Fprintf(w, "%s/%s as %s by %s", q.Engine, q.Database, q.Login.User, q.Layout.Name)
+	return agent.Dumped{Bytes: int64(n), Warnings: []string{"w"}, Tables: map[string]int64{"t": 7}}, err
 }
 
-func (b *bench) Load(context.Context, agent.LoadRequest, io.Reader) (schema.TriedDatabase, error) {
-	return schema.TriedDatabase{}, errors.New("not here")
+func (b *bench) Load(_ context.Context, q agent.LoadRequest, r io.Reader) (schema.TriedDatabase, error) {
+	said, err := io.ReadAll(r)
+	if string(said) == "no" {
+		return schema.TriedDatabase{}, errors.New("the disk is full")
+	}
+	return schema.TriedDatabase{Name: q.Database, Engine: q.Engine, Warnings: []string{string(said), q.Scratch, q.Detail.Charset, q.Login.Password}}, err
+}
+
+// TestTrial: what one server dumps another one tries, under a name that is
+// nobody's.
+func TestTrial(t *testing.T) {
+	now := noon
+	login := map[string]string{"mariadb_user": "so", "mariadb_password": "env:THERE"}
+	from, on := opened(t, &bench{}, &now, login, ""), opened(t, &bench{}, &now, login, "")
+	d := schema.Database{Engine: "mariadb", Name: "shop_1", Detail: &schema.ObjectDetail{Charset: "utf8mb4"}}
+	var b strings.Builder
+	dumped, err := from.Abilities().Dumper.Dump(t.Context(), "shop", d, &b)
+	if err != nil || b.String() != "mariadb/shop_1 as so by debian" || dumped.Bytes != int64(b.Len()) || dumped.Tables["t"] != 7 || len(dumped.Warnings) != 1 {
+		t.Fatalf("%q, %+v, %v", b.String(), dumped, err)
+	}
+	tried, err := on.Abilities().Loader.TryDump(t.Context(), "shop", d, strings.NewReader(b.String()))
+	if err != nil || tried.Name != "shop_1" || tried.Warnings[0] != b.String() || tried.Warnings[1] == "shop_1" || !strings.HasPrefix(tried.Warnings[1], "stopover") ||
+		tried.Warnings[2] != "utf8mb4" || tried.Warnings[3] != "hunter2" {
+		t.Errorf("%+v, %v", tried, err)
+	}
+	if _, err := on.TryDump(t.Context(), "shop", d, strings.NewReader("no")); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+		t.Error(err)
+	}
+	if _, err := opened(t, &bench{refuse: errors.New("host key refused")}, &now, nil, "").Dump(t.Context(), "shop", d, io.Discard); err == nil || !strings.Contains(err.Error(), "host key") {
+		t.Error(err)
+	}
 }
 
 // opened opens a server at a bench, with a clock that stands still.
