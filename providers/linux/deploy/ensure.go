@@ -112,7 +112,7 @@ func (f *facts) choose(conn *ssh.Conn, executable string, all map[string]binary)
 // place checks the directory and reports whether the agent is in it.
 func (f *facts) place(conn *ssh.Conn, dir string, b binary) (bool, error) {
 	parts := strings.Split(strings.TrimPrefix(dir, "/"), "/")
-	if len(f.modes) == 0 || len(f.modes) > len(parts) {
+	if n := len(f.modes); n == 0 || n > len(parts) || n < len(parts) && !f.modes[n-1].absent {
 		return false, fmt.Errorf("%s: %w: it has %d directories on the way to %s", conn.Address(), ErrAnswer, len(f.modes), dir)
 	}
 	for i, m := range f.modes {
