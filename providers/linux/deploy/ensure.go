@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -201,10 +202,15 @@ func send(ctx context.Context, conn *ssh.Conn, dir string, b binary, packed bool
 func pack(r io.Reader) *io.PipeReader {
 	pr, pw := io.Pipe()
 	go func() {
-		z := gzip.NewWriter(pw)
+		// gzip writes some hundred bytes at a time, and each would be a packet.
+		w := bufio.NewWriterSize(pw, 32<<10)
+		z := gzip.NewWriter(w)
 		_, err := io.Copy(z, r)
 		if err == nil {
 			err = z.Close()
+		}
+		if err == nil {
+			err = w.Flush()
 		}
 		_ = pw.CloseWithError(err)
 	}()
