@@ -178,6 +178,17 @@ func canonical(runtime string) string {
 // offers says whether a server has a line of a runtime; known is false where it
 // tells nothing of that runtime at all and of no programs either.
 func (p *place) offers(runtime, version string) (has, known bool) {
+	c, key := p.catalogued(), [2]string{runtime, version}
+	said, ok := c.runtimes[key]
+	if !ok {
+		said[0], said[1] = p.findRuntime(runtime, version)
+		c.runtimes[key] = said
+	}
+	return said[0], said[1]
+}
+
+// findRuntime looks for what offers says.
+func (p *place) findRuntime(runtime, version string) (has, known bool) {
 	for _, r := range p.found.Runtimes {
 		if canonical(r.Name) == runtime {
 			known = true

@@ -105,16 +105,8 @@ func identifier(s string) (name, rest string) {
 
 // databaseOwner is the account on the same server whose database has a name.
 func (p *passage) databaseOwner(engine, name string) string {
-	has := func(a *schema.FoundAccount) bool {
-		return slices.ContainsFunc(a.Databases, func(d schema.Database) bool { return d.Engine == engine && d.Name == name })
-	}
-	if has(p.live) {
+	if slices.ContainsFunc(p.live.Databases, func(d schema.Database) bool { return d.Engine == engine && d.Name == name }) {
 		return p.name
 	}
-	for _, a := range p.from.found.Accounts {
-		if has(a) {
-			return a.Name
-		}
-	}
-	return ""
+	return p.from.catalogued().databases[engine+"/"+name]
 }

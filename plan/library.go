@@ -15,10 +15,7 @@ func (b *builder) checkBinaries(p *passage) {
 		return
 	}
 	stale := b.rebuilt(p)
-	libraries := make(map[string]bool, len(p.there.Libraries))
-	for _, l := range p.there.Libraries {
-		libraries[l] = true
-	}
+	libraries := p.to.catalogued().libraries
 	var missing, symbols, arch []string
 	for i := range p.live.Binaries {
 		x := &p.live.Binaries[i]
@@ -63,7 +60,7 @@ func (p *passage) lacks(x *schema.Binary, libraries map[string]bool) []string {
 	}
 	// The interpreter is a library too; one that this server does not have is of
 	// another system, such as a container's.
-	if so := path.Base(x.Interpreter); x.Interpreter != "" && !libraries[so] && slices.Contains(p.here.Libraries, so) {
+	if so := path.Base(x.Interpreter); x.Interpreter != "" && !libraries[so] && p.from.catalogued().libraries[so] {
 		out = append(out, so)
 	}
 	return unique(out)

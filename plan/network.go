@@ -179,18 +179,10 @@ func (p *passage) owner(port int) string {
 	if port == 0 {
 		return ""
 	}
-	has := func(a *schema.FoundAccount) bool {
-		return slices.ContainsFunc(a.Ports, func(x schema.Port) bool { return x.Port == port })
-	}
-	if has(p.live) {
+	if slices.ContainsFunc(p.live.Ports, func(x schema.Port) bool { return x.Port == port }) {
 		return p.name
 	}
-	for _, a := range p.from.found.Accounts {
-		if has(a) {
-			return a.Name
-		}
-	}
-	return ""
+	return p.from.catalogued().ports[port]
 }
 
 // checkCoupling looks for sites and settings that talk to another account's
