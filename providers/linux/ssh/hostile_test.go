@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ import (
 
 // fake is a server in this process that may behave as badly as it likes.
 type fake struct {
-	config *xssh.ServerConfig
+	config atomic.Pointer[xssh.ServerConfig]
 	target ssh.Target
 }
 
@@ -40,8 +42,9 @@ func serve(t *testing.T, session func(c xssh.Channel, command string)) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fake{config: &xssh.ServerConfig{NoClientAuth: true}}
-	f.config.AddHostKey(signer)
+	f, config := &fake{}, &xssh.ServerConfig{NoClientAuth: true}
+	config.AddHostKey(signer)
+	f.config.Store(config)
 	l := listen(t, func(c net.Conn) { f.handle(c, session) })
 	line := fmt.Sprintf("[127.0.0.1]:%d %s", l.Port, xssh.MarshalAuthorizedKey(signer.PublicKey()))
 	f.target = ssh.Target{Host: "127.0.0.1", Port: l.Port, User: "root", ConfigFile: ssh.None, Agent: ssh.None, IdentityFiles: []string{"/no/key"},
@@ -70,7 +73,7 @@ func listen(t *testing.T, each func(net.Conn)) *net.TCPAddr {
 }
 
 func (f *fake) handle(c net.Conn, session func(xssh.Channel, string)) {
-	conn, chans, reqs, err := xssh.NewServerConn(c, f.config)
+	conn, chans, reqs, err := xssh.NewServerConn(c, f.config.Load())
 	if err != nil {
 		return
 	}
@@ -279,12 +282,13 @@ func TestQuestions(t *testing.T) {
 	f := serve(t, func(c xssh.Channel, cmd string) { _, _ = io.WriteString(c, mark(cmd)); status(c, 0) })
 	f.target.Password = "env:STOPOVER_TEST_RIGHT"
 	ask := func(g func(ask xssh.KeyboardInteractiveChallenge) error) {
-		f.config = &xssh.ServerConfig{
+		config := &xssh.ServerConfig{
 			KeyboardInteractiveCallback: func(_ xssh.ConnMetadata, c xssh.KeyboardInteractiveChallenge) (*xssh.Permissions, error) {
 				return nil, g(c)
 			},
 		}
-		f.config.AddHostKey(f.key(t))
+		config.AddHostKey(f.key(t))
+		f.config.Store(config)
 	}
 	ask(func(c xssh.KeyboardInteractiveChallenge) error {
 		got, err := c("", "", []string{"Password: "}, []bool{false})
@@ -297,8 +301,11 @@ func TestQuestions(t *testing.T) {
 	if _, err := run(t, f); err != nil {
 		t.Errorf("%v", err)
 	}
+	var mu sync.Mutex
 	var heard []string
 	hear := func(got []string, err error) error {
+		mu.Lock()
+		defer mu.Unlock()
 		heard = append(heard, got...)
 		if err != nil {
 			return err
@@ -323,22 +330,24 @@ func TestQuestions(t *testing.T) {
 		ask(g)
 		refused(t, f.target, ssh.ErrAuth, "127.0.0.1")
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(heard) > 0 {
 		t.Errorf("a question for something else was answered with %q", heard)
 	}
-	n := 0
+	var n atomic.Int64
 	ask(func(c xssh.KeyboardInteractiveChallenge) error {
 		for { // the password is given once, and not to whoever asks on
 			got, err := c("", "", []string{"Password: "}, []bool{false})
 			if err != nil {
 				return err
 			}
-			n += len(got)
+			n.Add(int64(len(got)))
 		}
 	})
 	refused(t, f.target, ssh.ErrAuth)
-	if n != 1 {
-		t.Errorf("the password was given %d times", n)
+	if n.Load() != 1 {
+		t.Errorf("the password was given %d times", n.Load())
 	}
 }
 
