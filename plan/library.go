@@ -14,7 +14,7 @@ func (b *builder) checkBinaries(p *passage) {
 	if p.there == nil {
 		return
 	}
-	stale := p.rebuilt()
+	stale := b.rebuilt(p)
 	libraries := make(map[string]bool, len(p.there.Libraries))
 	for _, l := range p.there.Libraries {
 		libraries[l] = true
@@ -91,13 +91,10 @@ func newerSymbol(versions []string, libc string) string {
 
 // rebuilt are the directories of the virtualenvs that have to be built again:
 // what is in them is a finding of its own.
-func (p *passage) rebuilt() []string {
+func (b *builder) rebuilt(p *passage) []string {
 	var out []string
 	for _, e := range p.live.Environments {
-		if e.Kind != "venv" || e.Version == "" {
-			continue
-		}
-		if has, known := p.to.offers("python", e.Version); known && !has {
+		if e.Kind == "venv" && e.Version != "" && b.loses(p, "python", e.Version) {
 			out = append(out, strings.TrimRight(e.Path, "/")+"/")
 		}
 	}

@@ -225,7 +225,14 @@ func (b *builder) sayEvents(p *passage, l []string) {
 
 func isOn(v string) bool { return strings.EqualFold(v, "on") || v == "1" }
 
-// saySQLMode names files that set the mode themselves.
+// saySQLMode names the places in files that set the mode themselves, and no
+// more of them: the line may hold how to log in.
 func (b *builder) saySQLMode(p *passage) {
-	b.sayLines(p, codeSQLModeUsed, "sets", "set", "sql_mode", "sql-mode")
+	var seen []string
+	for _, l := range p.lines("sql-mode") {
+		seen = append(seen, l.Path+":"+itoa(int64(l.Line)))
+	}
+	if seen = unique(seen); len(seen) > 0 {
+		b.reportSeen(codeSQLModeUsed, p.name, "", "", count(len(seen), "place")+" in its files "+plural(len(seen), "sets", "set")+" sql_mode, first "+seen[0], seen)
+	}
 }

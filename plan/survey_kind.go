@@ -2,6 +2,9 @@ package plan
 
 import "github.com/stopover/stopover/schema"
 
+// codeIncomplete is also what a survey says of an engine that it could not ask.
+const codeIncomplete = "survey-incomplete"
+
 // Findings that surveys of providers make. Compute passes them on as they are:
 // severity, summary and remedy are the survey's own. Other providers may have
 // codes that are not here.
@@ -24,12 +27,24 @@ var surveyKinds = []FindingKind{
 	{Code: "certificate-unreadable", Title: "a certificate file cannot be read", Severity: schema.Warning, Certainty: observed, Source: sourceTLS, Checks: []string{"C34"}, Waivable: true, Survey: true,
 		Doc:    "The file arrives like every other one, but when the certificate in it ends is not known: a site may stop answering over HTTPS without a warning.",
 		Remedy: "Look whether it is still used, and until when it is good."},
-	{Code: "mailbox-unreadable", Title: "a mailbox cannot be read", Severity: schema.Blocker, Certainty: observed, Survey: true,
-		Doc:    "A mailbox, or a folder of one, could not be looked at: rights, a damaged index, a file where a directory belongs. Messages that are not seen would not arrive.",
-		Remedy: "Mend what the message names."},
-	{Code: "server-part-unreadable", Title: "a part of a server cannot be looked at", Severity: schema.Warning, Certainty: observed, Waivable: true, Survey: true,
-		Doc:    "A program or file that tells of the server itself did not answer: the firewall, the packages, a web server's configuration. What it would have said is missing from the comparison of the two servers.",
+	{Code: codeIncomplete, Title: "a part of a server could not be looked at", Severity: schema.Blocker, Certainty: observed, Survey: true,
+		Doc:    "The survey began to look at what accounts have (files, mail, databases, sites) and could not go on to the end. What was not seen would not be moved, and checks of it were not made: nothing moves until it was seen.",
+		Remedy: "Mend what the message names, and survey again."},
+	{Code: "server-unread", Title: "a server does not tell a part of itself", Severity: schema.Warning, Certainty: observed, Waivable: true, Survey: true,
+		Doc:    "A program or file that tells of the server itself did not answer: the firewall, the packages, the addresses. What it would have said is missing from the comparison of the two servers.",
 		Remedy: "Mend what the message names, or compare this part yourself."},
+	{Code: "server-configuration", Title: "a service's configuration cannot be read to its end", Severity: schema.Warning, Certainty: observed, Waivable: true, Survey: true,
+		Doc:    "A file of a web server or another service is wrong, or leads to one that is not there. Sites behind that place were not seen.",
+		Remedy: "Have the service test its configuration (nginx -t, apachectl configtest), and mend what it says."},
+	{Code: "server-site-unowned", Title: "a site on a server belongs to no account", Severity: schema.Warning, Certainty: observed, Waivable: true, Survey: true,
+		Doc:    "Its files, and what it passes requests on to, lie in no account. It does not move with any, and the reinstallation deletes it.",
+		Remedy: "Give its files to an account, or have them carried as residue."},
+	{Code: "server-no-machine-id", Title: "a server has no identity of its own", Severity: schema.Warning, Certainty: observed, Waivable: true, Survey: true,
+		Doc:    "It has no machine id, so that a reinstalled machine could not be told from the old one.",
+		Remedy: "Run systemd-machine-id-setup on the server."},
+	{Code: "server-unknown-release", Title: "a server does not say which release it runs", Severity: schema.Warning, Certainty: observed, Checks: []string{"C01"}, Waivable: true, Survey: true,
+		Doc:    "Without the name of the release it cannot be held against its architecture.",
+		Remedy: "See whether /etc/os-release is there."},
 	{Code: "file-device", Title: "a device lies in an account", Severity: schema.Blocker, Certainty: observed, Survey: true,
 		Doc:    "A block or character device is a part of its machine, not of an account, and is not copied: it would be missing.",
 		Remedy: "Delete it, and have what made it make it again on the other server."},

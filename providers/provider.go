@@ -31,6 +31,8 @@ type Kind struct {
 	// Can is what its servers can do when they are there, in the order in which
 	// it is told; what one of them cannot is found by opening it.
 	Can []schema.Capability
+	// Cannot says what none of its servers can do, with the reason.
+	Cannot map[schema.Capability]string
 	// Findings are the codes of what surveys of its servers may find; the
 	// registry of findings explains each of them.
 	Findings []string

@@ -27,6 +27,7 @@ func Kind() providers.Kind {
 		Address: providers.Option{Name: "address", Type: "string", Required: true, Example: "10.0.0.10",
 			Doc: "Host name or address, with which the SSH server is reached, or a Host of the SSH client's configuration."},
 		Can:      can(),
+		Cannot:   cannot(),
 		Findings: findings(),
 		Open:     open,
 	}
@@ -39,32 +40,32 @@ func options() []providers.Option {
 
 func loginOptions() []providers.Option {
 	return []providers.Option{
-		{Name: "user", Type: "string", Doc: "Who logs in. Where that is not root, it needs sudo.", Default: "as in the SSH client's configuration, then root", Example: "admin"},
+		{Name: "user", Type: "string", Doc: "Who logs in. Where that is not root, it needs sudo.", Default: "as in the SSH client's configuration, then root", Example: `"admin"`},
 		{Name: "port", Type: "number", Doc: "Port of the SSH server.", Default: "as in the SSH client's configuration, then 22", Example: "22"},
-		{Name: "identity_file", Type: "string", Doc: "Private key to log in with, instead of those that the SSH client would take.", Example: "~/.ssh/id_ed25519"},
-		{Name: "certificate_file", Type: "string", Doc: "Certificate of that key, where it does not lie beside it as KEY-cert.pub.", Example: "~/.ssh/id_ed25519-cert.pub"},
-		{Name: "known_hosts", Type: "string", Doc: "File with the keys of servers that are trusted. A key that is not in it is refused.", Default: "those of the SSH client", Example: "~/.ssh/known_hosts"},
-		{Name: "ssh_config", Type: "string", Doc: "Configuration of the SSH client: Host, HostName, Port, User, IdentityFile, ProxyJump and others are read of it. \"none\": no such file is read.", Default: "~/.ssh/config", Example: "~/.ssh/config"},
-		{Name: "proxy_jump", Type: "string", Doc: "Servers to go through, as [user@]host[:port] with commas between them. \"none\": straight, whatever the SSH client's configuration says.", Example: "admin@gate.example.org"},
+		{Name: "identity_file", Type: "string", Doc: "Private key to log in with, instead of those that the SSH client would take.", Example: `"~/.ssh/id_ed25519"`},
+		{Name: "certificate_file", Type: "string", Doc: "Certificate of that key, where it does not lie beside it as KEY-cert.pub.", Example: `"~/.ssh/id_ed25519-cert.pub"`},
+		{Name: "known_hosts", Type: "string", Doc: "File with the keys of servers that are trusted. A key that is not in it is refused.", Default: "those of the SSH client", Example: `"~/.ssh/known_hosts"`},
+		{Name: "ssh_config", Type: "string", Doc: "Configuration of the SSH client: Host, HostName, Port, User, IdentityFile, ProxyJump and others are read of it. \"none\": no such file is read.", Default: "~/.ssh/config", Example: `"~/.ssh/config"`},
+		{Name: "proxy_jump", Type: "string", Doc: "Servers to go through, as [user@]host[:port] with commas between them. \"none\": straight, whatever the SSH client's configuration says.", Example: `"admin@gate.example.org"`},
 		{Name: "use_agent", Type: "bool", Doc: "Offer the keys of the ssh-agent, if there is one.", Default: "true", Example: "false"},
 		{Name: "passphrase", Type: "string", Secret: true, Doc: "Passphrase of the private key."},
 		{Name: "password", Type: "string", Secret: true, Doc: "Password of the user, where keys do not do."},
 		{Name: "sudo", Type: "bool", Doc: "Become root by sudo, where the user is not root.", Default: "true", Example: "false"},
 		{Name: "sudo_password", Type: "string", Secret: true, Doc: "What sudo asks for.", Default: "the password"},
-		{Name: "connect_timeout", Type: "duration", Doc: "How long reaching the server and logging in may take.", Default: "20s", Example: "20s"},
-		{Name: "agent_dir", Type: "string", Doc: "Directory on the server in which Stopover's agent lies. It is made for root alone; its file system must let programs run.", Default: agentDir, Example: "/opt/stopover/agent"},
+		{Name: "connect_timeout", Type: "duration", Doc: "How long reaching the server and logging in may take.", Default: "20s", Example: `"20s"`},
+		{Name: "agent_dir", Type: "string", Doc: "Directory on the server in which Stopover's agent lies. It is made for root alone; its file system must let programs run.", Default: agentDir, Example: `"/opt/stopover/agent"`},
 	}
 }
 
 func lookOptions() []providers.Option {
 	return []providers.Option{
-		{Name: "layout", Type: "layout", Doc: "Where accounts, mail, sites and databases are on the server: a built-in layout or one of the configuration.", Default: layout.Default, Example: layout.Default},
-		{Name: "survey_age", Type: "duration", Doc: "How old what was seen of the server may be when it is used again. 0s: it is looked at every time. `apply`, and every command with --refresh, look at it whatever is remembered.", Default: "15m", Example: "1h"},
-		{Name: "read_limit", Type: "bytes", Doc: "How much of files the agent reads in a second at most. 0: as much as it can; it works with the lowest priority in any case.", Default: "0", Example: "20MB"},
-		{Name: "names", Type: "string", Doc: "Host names and addresses that are the server's own besides those it knows of, separated by spaces: where files of accounts name one is found.", Example: "client.example.org 192.0.2.10"},
-		{Name: "mariadb_user", Type: "string", Doc: "User of MariaDB or MySQL who may see everything, where root cannot by its socket.", Example: "stopover"},
+		{Name: "layout", Type: "layout", Doc: "Where accounts, mail, sites and databases are on the server: a built-in layout or one of the configuration.", Default: layout.Default, Example: `"debian"`},
+		{Name: "survey_age", Type: "duration", Doc: "How old what was seen of the server may be when it is used again. 0s: it is looked at every time. `apply`, and every command with --refresh, look at it whatever is remembered.", Default: "15m", Example: `"1h"`},
+		{Name: "read_limit", Type: "bytes", Doc: "How much of files the agent reads in a second at most. 0: as much as it can; it works with the lowest priority in any case.", Default: "0", Example: `"20MB"`},
+		{Name: "names", Type: "string", Doc: "Host names and addresses that are the server's own besides those it knows of, separated by spaces: where files of accounts name one is found.", Example: `"client.example.org 192.0.2.10"`},
+		{Name: "mariadb_user", Type: "string", Doc: "User of MariaDB or MySQL who may see everything, where root cannot by its socket.", Example: `"stopover"`},
 		{Name: "mariadb_password", Type: "string", Secret: true, Doc: "Password of that user."},
-		{Name: "postgres_user", Type: "string", Doc: "Role of PostgreSQL that may see everything, where the layout's user cannot by its socket.", Example: "stopover"},
+		{Name: "postgres_user", Type: "string", Doc: "Role of PostgreSQL that may see everything, where the layout's user cannot by its socket.", Example: `"stopover"`},
 		{Name: "postgres_password", Type: "string", Secret: true, Doc: "Password of that role."},
 	}
 }

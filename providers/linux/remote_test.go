@@ -5,7 +5,6 @@ package linux
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -16,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stopover/stopover/providers"
@@ -25,33 +23,21 @@ import (
 )
 
 // agentBinary builds the agent of the transport's tests, which does what names
-// tell it, beside a program. TestMain deletes it.
-var agentBinary = sync.OnceValues(func() (executable string, err error) {
-	dir, err := os.MkdirTemp("", "stopover-agents-")
-	if err != nil {
-		return "", err
-	}
+// tell it, beside a program.
+func agentBinary(t *testing.T) (executable string) {
+	t.Helper()
+	dir := t.TempDir()
 	executable = filepath.Join(dir, "stopover")
 	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "stopover-agent-linux-"+runtime.GOARCH), "./deploy/testdata/agent")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return executable, fmt.Errorf("%w: %s", err, out)
+		t.Fatalf("%v: %s", err, out)
 	}
-	return executable, os.WriteFile(executable, nil, 0o700)
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if built.Load() {
-		if executable, _ := agentBinary(); executable != "" {
-			_ = os.RemoveAll(filepath.Dir(executable))
-		}
+	if err := os.WriteFile(executable, nil, 0o700); err != nil {
+		t.Fatal(err)
 	}
-	os.Exit(code)
+	return executable
 }
-
-// built says whether there is something to delete.
-var built atomic.Bool
 
 // remoteServer opens the machine that tests run on, over a real SSH server. The
 // agent lies below a directory that only root can write.
@@ -66,13 +52,10 @@ type remoteServer struct {
 func newRemote(t *testing.T) *remoteServer {
 	t.Helper()
 	sshdtest.Need(t)
-	built.Store(true)
-	executable, err := agentBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &remoteServer{t: t, sshd: sshdtest.Start(t), executable: executable}
+	t.Setenv("STOPOVER_AGENT_DIR", "")
+	r := &remoteServer{t: t, sshd: sshdtest.Start(t), executable: agentBinary(t)}
 	r.known = r.sshd.Known(t)
+	var err error
 	if r.base, err = os.MkdirTemp("/var/lib", "stopover-test-"); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +146,6 @@ func TestWhatGoesWrongOverSSH(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key")
 	sshdtest.Keygen(t, key, "ed25519", "")
 	closed := strconv.Itoa(sshdtest.FreePort(t))
-	t.Setenv("STOPOVER_AGENT_DIR", "")
 	var all sync.WaitGroup
 	for name, c := range map[string]struct {
 		options    map[string]string

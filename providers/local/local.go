@@ -40,6 +40,7 @@ func Kind() providers.Kind {
 		Address: providers.Option{Name: "address", Type: "string", Required: true, Example: "servers/client",
 			Doc: "The server's directory, relative to the configuration. It is made when the server is provisioned."},
 		Can:      abilities(),
+		Cannot:   cannot(),
 		Findings: findings(),
 		Open:     open,
 	}

@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"maps"
 
 	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/schema"
@@ -21,15 +22,18 @@ func (s pending) Survey(context.Context, providers.SurveyOptions) (*schema.Found
 	for _, c := range s.kind.Can {
 		found.Can[c] = true
 	}
-	return found, nil
+	return found, nil // complete adds what it cannot
 }
 
 // Abilities are none: nothing can be asked of a server whose address nobody
 // knows.
 func (s pending) Abilities() providers.Abilities {
-	return providers.Abilities{Cannot: map[schema.Capability]string{
-		schema.CanProvision: "its address is not known yet; write it into the configuration once it was handed over",
-	}}
+	cannot := maps.Clone(s.kind.Cannot)
+	if cannot == nil {
+		cannot = map[schema.Capability]string{}
+	}
+	cannot[schema.CanProvision] = "its address is not known yet; write it into the configuration once it was handed over"
+	return providers.Abilities{Cannot: cannot}
 }
 
 // Close has nothing to close.

@@ -20,10 +20,11 @@ type ProviderDocument struct {
 // OptionDocument is one option that servers of a kind may have.
 type OptionDocument struct {
 	Name     string `json:"name"`
-	Type     string `json:"type"` // string | number | bool | duration | bytes
+	Type     string `json:"type"` // string | number | bool | duration | bytes | layout
 	Doc      string `json:"doc"`
 	Default  string `json:"default,omitempty"`
 	Required bool   `json:"required"`
+	Secret   bool   `json:"secret,omitempty"` // the configuration holds a reference to it
 	Example  string `json:"example,omitempty"`
 }
 
@@ -33,7 +34,7 @@ func (v *View) Providers(kinds []providers.Kind) {
 	for _, k := range kinds {
 		p := ProviderDocument{Name: k.Name, Doc: k.Doc, Options: []OptionDocument{}}
 		for _, o := range k.Options {
-			p.Options = append(p.Options, OptionDocument{Name: o.Name, Type: o.Type, Doc: o.Doc, Default: o.Default, Required: o.Required, Example: o.Example})
+			p.Options = append(p.Options, OptionDocument{Name: o.Name, Type: o.Type, Doc: o.Doc, Default: o.Default, Required: o.Required, Secret: o.Secret, Example: o.Example})
 		}
 		doc.Providers = append(doc.Providers, p)
 	}
@@ -48,23 +49,33 @@ func (v *View) Providers(kinds []providers.Kind) {
 		v.item("", "", nil, p.Name, v.style.bold)
 		v.item("  ", "", nil, p.Doc, nil)
 		v.line("")
+		wide := 0
 		for _, o := range p.Options {
-			v.option(o)
+			wide = max(wide, cells(o.Name))
+		}
+		for _, o := range p.Options {
+			v.option(o, wide)
 		}
 	}
 }
 
 // option is one option: name, type and default in one row, what it means below.
-func (v *View) option(o OptionDocument) {
+func (v *View) option(o OptionDocument, wide int) {
 	about := o.Type
+	if o.Secret {
+		about += ", secret"
+	}
 	switch {
 	case o.Required:
 		about += ", required"
 	case o.Default != "":
 		about += ", default " + o.Default
 	}
-	v.item("  ", padded(o.Name, 12), v.style.bold, about, v.style.faint)
+	v.item("  ", padded(o.Name, wide), v.style.bold, about, v.style.faint)
 	v.item("      ", "", nil, o.Doc, nil)
+	if o.Example == "" && o.Secret {
+		o.Example = `env("NAME")`
+	}
 	if o.Example != "" {
 		v.item("      ", "", nil, "for example "+o.Name+" = "+o.Example, v.style.faint)
 	}
