@@ -193,11 +193,11 @@ func (b *builder) checkRuntime(a *account, u *schema.RuntimeUse) string {
 		summary += ", which has " + strings.Join(v, ", ")
 	}
 	if as == "" {
-		b.block(a, codeRuntime, iPrepare, what, summary)
+		b.block(a, codeRuntime, iRequest, what, summary)
 		return ""
 	}
 	if forced && !b.t.can(schema.CanReplaceRuntimes) {
-		b.block(a, codeRuntime, iPrepare, what, summary+"; "+b.t.name+" does not replace versions by itself: switch to "+as)
+		b.block(a, codeRuntime, iRequest, what, summary+"; "+b.t.name+" does not replace versions by itself: switch to "+as)
 		return ""
 	}
 	why := "the target offers the line, not the single version"

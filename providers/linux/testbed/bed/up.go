@@ -117,6 +117,7 @@ provider "linux" {
   known_hosts   = "known_hosts"
   ssh_config    = "none"
   use_agent     = false
+  layout        = "debian-vmail" # mailbox users of Dovecot below /var/vmail
 }
 
 server "client" {
