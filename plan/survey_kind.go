@@ -24,7 +24,7 @@ var surveyKinds = []FindingKind{
 	{Code: "server-site-unowned", Title: "a site belongs to no account", Severity: schema.Warning, Certainty: observed, Waivable: true, Survey: true,
 		Doc:    "A web server serves a name whose files, and whose program behind it, are no account's. It moves with no account, and ends when the server is wiped.",
 		Remedy: "Give its files to an account, say in a layout where accounts live, or have it carried over as residue."},
-	{Code: "server-no-machine-id", Title: "a server has no machine id", Severity: schema.Warning, Certainty: observed, Checks: []string{"C01"}, Survey: true,
+	{Code: "server-no-machine-id", Title: "a server has no machine id", Severity: schema.Warning, Certainty: observed, Checks: []string{"C01"}, Waivable: true, Survey: true,
 		Doc:    "A reinstalled machine is known by its new machine id. Without one it could not be told from the old one.",
 		Remedy: "Run `systemd-machine-id-setup`, or `dbus-uuidgen --ensure=/etc/machine-id`, on the server."},
 	{Code: "residue-incomplete", Title: "more belongs to no account than was listed", Severity: schema.Warning, Certainty: observed, Waivable: true, Survey: true,
