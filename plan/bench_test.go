@@ -70,3 +70,65 @@ func cpu() int64 {
 	}
 	return u.Utime.Nano() + u.Stime.Nano()
 }
+
+// BenchmarkMachines is the same between two whole machines, of accounts that
+// have of everything that is compared.
+func BenchmarkMachines(b *testing.B) {
+	for _, n := range []int{1000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := benchWorld(n)
+			w.t.Presence = schema.Present
+			w.s.System, w.t.System = benchMachine(n, 0), benchMachine(n, n)
+			for i, a := range w.s.Accounts {
+				benchContent(a, i)
+			}
+			in := Input{Config: w.cfg, Inventory: &schema.Inventory{Servers: map[string]*schema.FoundServer{w.s.Name: w.s, w.t.Name: w.t}}, Now: w.now}
+			b.ReportAllocs()
+			found, before := 0, cpu()
+			for b.Loop() {
+				p, err := Compute(in)
+				if err != nil {
+					b.Fatal(err)
+				}
+				found = len(p.Findings)
+			}
+			b.ReportMetric(float64(cpu()-before)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(found)/float64(n), "findings/account")
+		})
+	}
+}
+
+// benchMachine is a machine with users whose ids begin after shift.
+func benchMachine(n, shift int) *schema.System {
+	s := &schema.System{OS: "debian-13", Arch: "amd64", Libc: "glibc 2.41", Engines: []schema.Engine{{Name: "mariadb", Version: "11.8", Running: true, Charsets: []string{"utf8mb4_general_ci"}}}}
+	for i := range n {
+		s.Users = append(s.Users, schema.SysUser{Name: fmt.Sprintf("u%d-%d", shift, i), UID: 100000 + shift + i})
+		s.Groups = append(s.Groups, schema.SysGroup{Name: fmt.Sprintf("u%d-%d", shift, i), GID: 100000 + shift + i})
+	}
+	for i := range 2000 {
+		s.Libraries = append(s.Libraries, fmt.Sprintf("lib%d.so.%d", i, shift))
+		s.Packages = append(s.Packages, schema.Software{Name: fmt.Sprintf("tool-%c%c%c", 'a'+i%26, 'a'+i/26%26, 'a'+i/676), Version: "1"})
+	}
+	s.Programs = []schema.Software{{Name: fmt.Sprintf("python3.%d", 11+min(shift, 2))}, {Name: "perl", Version: "5.36"}}
+	return s
+}
+
+func benchContent(a *schema.FoundAccount, i int) {
+	a.UID = 100000 + i
+	a.User = &schema.User{GID: a.UID, Group: a.Name, Home: "/home/" + a.Name, HomeUID: a.UID, Groups: []string{"www-data"}, Shell: "/bin/zsh"}
+	for k := range 20 {
+		a.Lines = append(a.Lines, schema.Line{Kind: "shebang", Path: fmt.Sprintf("bin/%d", k), Line: 1, What: "/usr/bin/python3.11", Note: "python 3.11"},
+			schema.Line{Kind: "localhost-service", Path: ".env", Line: k, What: "redis", Note: fmt.Sprintf("127.0.0.1:%d", 6379+k)})
+	}
+	for k := range 5 {
+		a.Binaries = append(a.Binaries, schema.Binary{Path: fmt.Sprintf("lib/%d.so", k), Arch: "amd64", Needs: []string{"lib1.so.0", "lib2.so.0"}})
+		a.Environments = append(a.Environments, schema.Environment{Kind: "venv", Path: fmt.Sprintf("venv%d", k), Runtime: "python", Version: "3.11.2", Home: "/usr/bin"})
+		d := schema.Database{Engine: "mariadb", Name: fmt.Sprintf("%s_%d", a.Name, k), Version: "10.11", Detail: &schema.ObjectDetail{}}
+		for t := range 50 {
+			d.Detail.Tables = append(d.Detail.Tables, schema.Table{Name: fmt.Sprintf("t%d", t), Engine: "InnoDB", Collation: "utf8mb4_general_ci", Key: "primary"})
+		}
+		a.Databases = append(a.Databases, d)
+	}
+	a.DatabaseUsers = []schema.DatabaseUser{{Engine: "mariadb", Name: a.Name, Host: "localhost", Grants: []string{"GRANT ALL ON `" + a.Name + "`.* TO x"}}}
+	a.Ports = []schema.Port{{Protocol: "tcp", Address: "127.0.0.1", Port: 10000 + i%50000, UID: a.UID}}
+}

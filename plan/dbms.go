@@ -41,7 +41,9 @@ func (b *builder) checkEnginesRead() {
 
 // saidOf says whether the survey has said itself that an engine could not be read.
 func saidOf(p *place, engine string) bool {
-	return slices.ContainsFunc(p.found.Findings, func(f schema.Finding) bool { return f.Code == codeEngineUnread && f.Object == engine })
+	return slices.ContainsFunc(p.found.Findings, func(f schema.Finding) bool {
+		return f.Code == codeEngineUnread && f.Object == engine || f.Code == codeIncomplete && strings.EqualFold(f.Object, "databases in "+engine)
+	})
 }
 
 // leavesFrom says whether an account on a server has a move before it.

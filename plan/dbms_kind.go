@@ -79,7 +79,7 @@ var dbmsKinds = []FindingKind{
 	{Code: codeRowLarge, Title: "a value is larger than the target takes", Severity: schema.Blocker, Certainty: observed, Checks: []string{"C19", "C20"}, Waivable: true,
 		Doc:    "The largest value that was seen in the database does not fit into one packet on the target: the import stops there.",
 		Remedy: "Set max_allowed_packet on the target to more than twice the size of the value, and restart the engine."},
-	{Code: codeCase, Title: "names of tables are written in another way on the target", Severity: schema.Warning, Certainty: observed, Checks: []string{"C19"}, Waivable: true,
+	{Code: codeCase, Title: "names of tables are written in another way on the target", Severity: schema.Warning, Certainty: observed, Checks: []string{"C19"}, Waivable: true, Drifts: true,
 		Doc: "lower_case_table_names differs. Queries that write a name in capital letters find the table on one of the servers only, and two tables whose names differ in capitals alone become one: that is a blocker of its account. " +
 			"The setting can be chosen only when an engine's data directory is made.",
 		Remedy: "Have the target's engine installed with the source's value."},

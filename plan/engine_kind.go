@@ -23,7 +23,7 @@ var engineKinds = []FindingKind{
 		Doc: "Engines read what older versions wrote, not the other way round: a dump may use what the older version does not know, " +
 			"and data files cannot be used at all. A trial on such a version shows whether it works; then a waiver lets it pass.",
 		Remedy: "Ask for a transit server with at least this version, or try the databases on a trial server first."},
-	{Code: codeEngineUpgrade, Title: "a database arrives on a newer major version of its engine", Severity: schema.Warning, Certainty: documented, Source: source2024, Checks: []string{"C17", "C19", "C21"}, Waivable: true,
+	{Code: codeEngineUpgrade, Title: "a database arrives on a newer major version of its engine", Severity: schema.Warning, Certainty: documented, Source: source2024, Checks: []string{"C17", "C19", "C21"}, Waivable: true, Drifts: true,
 		Doc: "Major versions drop data types and extensions, forbid what was allowed, and change defaults (SQL modes, character sets, index sizes). " +
 			"Queries of the application may fail although the data arrives whole.",
 		Remedy: "Try the databases on a trial server (`trial` in the migration), and read the engine's own upgrade notes."},

@@ -9,53 +9,93 @@ import (
 	"github.com/stopover/stopover/schema"
 )
 
+// exact is a version that was made or chosen, no range of them.
+var exact = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*(\.[xX*])?(p[0-9]+)?$`)
+
 // checkEnvironments looks for what was built for a version of a runtime that the
-// target does not have.
+// next machine does not have. What this one lacks too is broken already.
 func (b *builder) checkEnvironments(p *passage) {
-	if p.there == nil {
-		return
-	}
 	var rebuild, odd, packages []string
-	for _, e := range p.live.Environments {
-		runtime, version := canonical(e.Runtime), strings.TrimPrefix(e.Version, "v")
-		if version == "" || version[0] < '0' || version[0] > '9' || e.Kind == "composer" {
-			continue // what a project asks for may be met by many versions
-		}
-		has, known := p.to.offers(runtime, version)
-		said := e.Path + ": " + runtime + " " + version
+	for i := range p.live.Environments {
+		e := &p.live.Environments[i]
+		said := e.Path + ": " + canonical(e.Runtime) + " " + e.Version
 		switch {
-		case !known:
-		case e.Kind == "venv" && e.Home != "" && p.home() != "" && p.isHome(e.Home): // it brings its own interpreter
-		case e.Kind == "venv" && !has:
-			rebuild = append(rebuild, said)
-		case e.Kind == "venv" && e.Home != "" && !slices.Contains([]string{"/usr/bin", "/bin", "/usr/local/bin"}, path.Clean(e.Home)):
+		case e.Kind == "composer" || !exact.MatchString(strings.TrimPrefix(e.Version, "v")): // what a project asks for may be met by many versions
+		case e.Kind != "venv":
+			if b.loses(p, canonical(e.Runtime), e.Version) {
+				packages = append(packages, said)
+			}
+		case e.Home != "" && p.home() != "" && p.isHome(e.Home): // it brings its own interpreter
+		case e.Home != "" && !isSystem(e.Home):
 			odd = append(odd, said+" in "+e.Home)
-		case e.Kind != "venv" && !has:
-			packages = append(packages, said)
+		case b.loses(p, "python", e.Version):
+			rebuild = append(rebuild, said)
 		}
 	}
+	to := b.nextName(p)
 	if rebuild = unique(rebuild); len(rebuild) > 0 {
-		b.stopSeen(p, codeVirtualenv, "", count(len(rebuild), "virtualenv")+" "+plural(len(rebuild), "was", "were")+" made with a Python that "+p.to.name+" does not have, first "+rebuild[0], rebuild)
+		b.stopSeen(p, codeVirtualenv, "", count(len(rebuild), "virtualenv")+" "+plural(len(rebuild), "was", "were")+" made with a Python that "+to+" does not have, first "+rebuild[0], rebuild)
 	}
 	if odd = unique(odd); len(odd) > 0 {
 		b.reportSeen(codeVirtualenvHome, p.name, "", "", count(len(odd), "virtualenv")+" "+plural(len(odd), "has its", "have their")+" interpreter in an unusual place, first "+odd[0], odd)
 	}
 	if packages = unique(packages); len(packages) > 0 {
 		b.reportSeen(codeUserPackages, p.name, "", "", plural(len(packages), "1 directory of packages was", itoa(int64(len(packages)))+" directories of packages were")+
-			" installed for a version that "+p.to.name+" does not have, first "+packages[0], packages)
+			" installed for a version that "+to+" does not have, first "+packages[0], packages)
 	}
 }
 
-// checkVersionsWritten looks for versions, programs and paths in files that are
-// here and not on the target. What is missing here too is broken already, or is
-// not in use.
-func (b *builder) checkVersionsWritten(p *passage) {
-	if p.there == nil {
-		return
+// isSystem says whether a directory is where every system keeps its programs.
+func isSystem(dir string) bool {
+	return slices.Contains([]string{"/usr/bin", "/bin", "/usr/local/bin"}, path.Clean(dir))
+}
+
+// loses says whether this server has a line of a runtime and the next one has
+// not: the machine, or, while that is not there, the architecture that the
+// configuration declares for it.
+func (b *builder) loses(p *passage, runtime, version string) bool {
+	version = strings.TrimPrefix(version, "v")
+	if has, known := p.from.offers(runtime, version); known && !has {
+		return false
 	}
+	if p.there != nil {
+		has, known := p.to.offers(runtime, version)
+		return known && !has
+	}
+	if p.to != nil || !b.goesOut(p.account) || b.arch == nil {
+		return false
+	}
+	for _, r := range b.arch.Runtimes {
+		if canonical(r.Name) == runtime {
+			return !slices.ContainsFunc(r.Versions, func(v string) bool { return sameLine(runtime, v, version) })
+		}
+	}
+	return false
+}
+
+// nextName is what that is called in a sentence.
+func (b *builder) nextName(p *passage) string {
+	if p.there == nil && b.arch != nil {
+		return "architecture " + b.arch.Name
+	}
+	return p.to.nameOr("the next server")
+}
+
+// nameOr is a server's name, or other words where it is not known.
+func (p *place) nameOr(words string) string {
+	if p == nil {
+		return words
+	}
+	return p.name
+}
+
+// checkVersionsWritten looks for versions, programs and paths in files that are
+// here and not on the next machine. What is missing here too is broken already,
+// or is not in use.
+func (b *builder) checkVersionsWritten(p *passage) {
 	var written, paths []string
 	for _, l := range p.lines("shebang", "version-variable", "versioned-binary", "runtime-path") {
-		if !p.loses(&l) {
+		if !b.losesWritten(p, &l) {
 			continue
 		}
 		if l.Kind == "runtime-path" {
@@ -64,30 +104,26 @@ func (b *builder) checkVersionsWritten(p *passage) {
 			written = append(written, lineText(&l))
 		}
 	}
+	to := b.nextName(p)
 	if written = unique(written); len(written) > 0 {
-		b.reportSeen(codeVersionWritten, p.name, "", "", count(len(written), "place")+" in its files "+plural(len(written), "asks", "ask")+" for what "+p.to.name+" does not have, first "+written[0], written)
+		b.reportSeen(codeVersionWritten, p.name, "", "", count(len(written), "place")+" in its files "+plural(len(written), "asks", "ask")+" for what "+to+" does not have, first "+written[0], written)
 	}
 	if paths = unique(paths); len(paths) > 0 {
-		b.reportSeen(codeRuntimePath, p.name, "", "", count(len(paths), "place")+" in its files "+plural(len(paths), "names", "name")+" a version's path that "+p.to.name+" does not have, first "+paths[0], paths)
+		b.reportSeen(codeRuntimePath, p.name, "", "", count(len(paths), "place")+" in its files "+plural(len(paths), "names", "name")+" a version's path that "+to+" does not have, first "+paths[0], paths)
 	}
 }
 
-// loses says whether a line asks for something that this server has and the
-// target has not.
-func (p *passage) loses(l *schema.Line) bool {
+// losesWritten says whether a line asks for something that this server has and
+// the next one has not.
+func (b *builder) losesWritten(p *passage, l *schema.Line) bool {
 	program := programOf(l.What)
 	if l.Kind != "version-variable" && strings.HasPrefix(program, "/") && p.home() != "" && p.isHome(program) {
 		return false // it moves along
 	}
 	if runtime, version := runtimeOf(l); version != "" {
-		has, known := p.from.offers(runtime, version)
-		if known && !has {
-			return false
-		}
-		has, known = p.to.offers(runtime, version)
-		return known && !has
+		return b.loses(p, runtime, version)
 	}
-	if l.Kind == "runtime-path" || l.Kind == "version-variable" {
+	if p.there == nil || l.Kind == "runtime-path" || l.Kind == "version-variable" {
 		return false
 	}
 	name := path.Base(program)
@@ -142,6 +178,17 @@ func canonical(runtime string) string {
 // offers says whether a server has a line of a runtime; known is false where it
 // tells nothing of that runtime at all and of no programs either.
 func (p *place) offers(runtime, version string) (has, known bool) {
+	c, key := p.catalogued(), [2]string{runtime, version}
+	said, ok := c.runtimes[key]
+	if !ok {
+		said[0], said[1] = p.findRuntime(runtime, version)
+		c.runtimes[key] = said
+	}
+	return said[0], said[1]
+}
+
+// findRuntime looks for what offers says.
+func (p *place) findRuntime(runtime, version string) (has, known bool) {
 	for _, r := range p.found.Runtimes {
 		if canonical(r.Name) == runtime {
 			known = true
@@ -183,13 +230,22 @@ func sameLine(runtime, have, want string) bool {
 // checkOldApplications names applications that are known to break.
 func (b *builder) checkOldApplications(p *passage) {
 	var seen []string
-	for _, e := range p.live.Environments {
-		if e.Tool == "composer 1" {
-			seen = append(seen, e.Path+": Composer 1")
+	for _, l := range p.lines("composer") {
+		if l.Note == "composer 1" {
+			seen = append(seen, lineText(&l))
 		}
 	}
-	for _, l := range p.lines("composer", "drupal") {
-		seen = append(seen, lineText(&l))
+	if len(seen) == 0 { // the same, told by directory
+		for _, e := range p.live.Environments {
+			if e.Tool == "composer 1" {
+				seen = append(seen, e.Path+": Composer 1")
+			}
+		}
+	}
+	for _, l := range p.lines("drupal") {
+		if compareVersions(l.What, "8.9") < 0 {
+			seen = append(seen, lineText(&l))
+		}
 	}
 	if seen = unique(seen); len(seen) > 0 {
 		b.reportSeen(codeApplicationOld, p.name, "", "", count(len(seen), "application")+" "+isAre(len(seen))+" known to break on newer systems, first "+seen[0], seen)

@@ -17,7 +17,7 @@ func (b *builder) checkDatabaseUsers(p *passage) {
 			hosts = append(hosts, u.Engine+": "+userText(u))
 		}
 		for _, g := range u.Grants {
-			on, ok := grantedOn(g)
+			on, ok := grantedOn(u.Engine, g)
 			switch {
 			case !ok:
 			case on == "*":
@@ -47,16 +47,26 @@ func (b *builder) checkDatabaseUsers(p *passage) {
 
 // grantedOn is the database that a grant is about, "*" for all of them. Rights
 // to log in, and on roles and on single things of a server, are about none.
-func grantedOn(grant string) (database string, ok bool) {
+// PostgreSQL says of a right that it is on a database; its other rights are
+// within one.
+func grantedOn(engine, grant string) (database string, ok bool) {
 	before, rest, ok := strings.Cut(grant, " ON ")
 	if !ok || strings.EqualFold(strings.TrimSpace(before), "GRANT USAGE") || strings.EqualFold(strings.TrimSpace(before), "USAGE") || strings.Contains(strings.ToUpper(before), "PROXY") {
 		return "", false
 	}
 	rest = strings.TrimSpace(rest)
-	for _, kind := range []string{"DATABASE ", "TABLE ", "PROCEDURE ", "FUNCTION "} {
+	kinds := []string{"TABLE ", "PROCEDURE ", "FUNCTION "}
+	if engine == "postgresql" {
+		kinds = []string{"DATABASE "}
+	}
+	within := engine == "postgresql"
+	for _, kind := range kinds {
 		if len(rest) > len(kind) && strings.EqualFold(rest[:len(kind)], kind) {
-			rest = strings.TrimSpace(rest[len(kind):])
+			rest, within = strings.TrimSpace(rest[len(kind):]), false
 		}
+	}
+	if within {
+		return "", false
 	}
 	name, _ := identifier(rest)
 	return name, name != ""
@@ -95,16 +105,8 @@ func identifier(s string) (name, rest string) {
 
 // databaseOwner is the account on the same server whose database has a name.
 func (p *passage) databaseOwner(engine, name string) string {
-	has := func(a *schema.FoundAccount) bool {
-		return slices.ContainsFunc(a.Databases, func(d schema.Database) bool { return d.Engine == engine && d.Name == name })
-	}
-	if has(p.live) {
+	if slices.ContainsFunc(p.live.Databases, func(d schema.Database) bool { return d.Engine == engine && d.Name == name }) {
 		return p.name
 	}
-	for _, a := range p.from.found.Accounts {
-		if has(a) {
-			return a.Name
-		}
-	}
-	return ""
+	return p.from.catalogued().databases[engine+"/"+name]
 }

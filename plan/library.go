@@ -14,11 +14,8 @@ func (b *builder) checkBinaries(p *passage) {
 	if p.there == nil {
 		return
 	}
-	stale := p.rebuilt()
-	libraries := make(map[string]bool, len(p.there.Libraries))
-	for _, l := range p.there.Libraries {
-		libraries[l] = true
-	}
+	stale := b.rebuilt(p)
+	libraries := p.to.catalogued().libraries
 	var missing, symbols, arch []string
 	for i := range p.live.Binaries {
 		x := &p.live.Binaries[i]
@@ -63,7 +60,7 @@ func (p *passage) lacks(x *schema.Binary, libraries map[string]bool) []string {
 	}
 	// The interpreter is a library too; one that this server does not have is of
 	// another system, such as a container's.
-	if so := path.Base(x.Interpreter); x.Interpreter != "" && !libraries[so] && slices.Contains(p.here.Libraries, so) {
+	if so := path.Base(x.Interpreter); x.Interpreter != "" && !libraries[so] && p.from.catalogued().libraries[so] {
 		out = append(out, so)
 	}
 	return unique(out)
@@ -91,13 +88,10 @@ func newerSymbol(versions []string, libc string) string {
 
 // rebuilt are the directories of the virtualenvs that have to be built again:
 // what is in them is a finding of its own.
-func (p *passage) rebuilt() []string {
+func (b *builder) rebuilt(p *passage) []string {
 	var out []string
 	for _, e := range p.live.Environments {
-		if e.Kind != "venv" || e.Version == "" {
-			continue
-		}
-		if has, known := p.to.offers("python", e.Version); known && !has {
+		if e.Kind == "venv" && e.Version != "" && b.loses(p, "python", e.Version) {
 			out = append(out, strings.TrimRight(e.Path, "/")+"/")
 		}
 	}

@@ -16,18 +16,20 @@ func (b *builder) checkUserThere(p *passage) {
 	if p.there == nil || p.live.UID == 0 || p.to.index[p.name] != nil {
 		return
 	}
-	for _, u := range p.there.Users {
-		switch {
-		case u.Name == p.name && u.UID != p.live.UID:
-			b.refuseSeen(p, codeUserThere, u.Name, p.to.name+" has a user "+u.Name+" with the user id "+strconv.Itoa(u.UID)+", which is no account there", nil)
-		case u.Name != p.name && u.UID == p.live.UID && p.to.index[u.Name] == nil:
-			uid := strconv.Itoa(u.UID)
-			if p.to.can(schema.CanMapUsers) {
-				b.altered = append(b.altered, Altered{Account: p.name, Object: "user id", From: uid, To: "a free one", Why: u.Name + " on " + p.to.name + " has it"})
-				continue
-			}
-			b.refuseSeen(p, codeUID, uid, "the user "+u.Name+" of "+p.to.name+" has the user id "+uid+" too", nil)
+	c := p.to.catalogued()
+	if u := c.userNamed[p.name]; u != nil && u.UID != p.live.UID {
+		b.refuseSeen(p, codeUserThere, u.Name, p.to.name+" has a user "+u.Name+" with the user id "+strconv.Itoa(u.UID)+", which is no account there", nil)
+	}
+	for _, u := range c.usersOf[p.live.UID] {
+		if u.Name == p.name || p.to.index[u.Name] != nil {
+			continue
 		}
+		uid := strconv.Itoa(u.UID)
+		if p.to.can(schema.CanMapUsers) {
+			b.altered = append(b.altered, Altered{Account: p.name, Object: "user id", From: uid, To: "a free one", Why: u.Name + " on " + p.to.name + " has it"})
+			continue
+		}
+		b.refuseSeen(p, codeUID, uid, "the user "+u.Name+" of "+p.to.name+" has the user id "+uid+" too", nil)
 	}
 }
 
@@ -37,10 +39,7 @@ func (b *builder) checkGroups(p *passage) {
 	if p.there == nil || u == nil || len(p.there.Groups) == 0 {
 		return
 	}
-	byName, byID := map[string]int{}, map[int]string{}
-	for _, g := range p.there.Groups {
-		byName[g.Name], byID[g.GID] = g.GID, g.Name
-	}
+	byName, byID := p.to.catalogued().groupID, p.to.catalogued().groupName
 	gid, named := byName[u.Group]
 	switch {
 	case u.GID == 0 || p.to.can(schema.CanMapUsers) || p.to.index[p.name] != nil:

@@ -109,7 +109,7 @@ func shortIndexes(e *schema.Engine) bool {
 // stored looks at routines, views, triggers and events.
 func (in *inside) stored(p *passage, d *schema.Database, there *schema.Engine) {
 	object := d.Engine + "/" + d.Name
-	users := p.users(d.Engine)
+	users := p.from.catalogued().dbUsers[d.Engine] // nil: the survey did not tell them
 	for _, r := range d.Detail.Routines {
 		name := object + ": " + r.Kind + " " + r.Name
 		if r.Kind == "event" {
@@ -121,10 +121,11 @@ func (in *inside) stored(p *passage, d *schema.Database, there *schema.Engine) {
 		if users == nil || r.Definer == "" {
 			continue
 		}
-		switch definer := definerOf(r.Definer); {
-		case !users[definer]:
+		definer := definerOf(r.Definer)
+		switch owner, is := users[definer]; {
+		case !is:
 			in.definers = append(in.definers, name+" of "+definer)
-		case there != nil && len(there.Users) > 0 && !p.own(d.Engine, definer) && !hasUser(there.Users, definer):
+		case there != nil && len(there.Users) > 0 && owner == "" && !hasUser(there.Users, definer):
 			in.definers = append(in.definers, name+" of "+definer+", which "+p.to.name+" does not have")
 		}
 	}
@@ -141,36 +142,6 @@ func droppedModes(there *schema.Engine, mode string) []string {
 
 // definerOf is a definer as users are written here: without quotes.
 func definerOf(s string) string { return strings.NewReplacer("`", "", "'", "").Replace(s) }
-
-// users are the users of an engine on the account's server: the accounts' and
-// its own. Nil: the survey did not tell them.
-func (p *passage) users(engine string) map[string]bool {
-	out := map[string]bool{}
-	add := func(list []schema.DatabaseUser) {
-		for i := range list {
-			if list[i].Engine == engine || list[i].Engine == "" {
-				out[userText(&list[i])] = true
-			}
-		}
-	}
-	if e := p.here.Engine(engine); e != nil {
-		add(e.Users)
-	}
-	for _, a := range p.from.found.Accounts {
-		add(a.DatabaseUsers)
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out
-}
-
-// own says whether a user of an engine belongs to an account, and so moves.
-func (p *passage) own(engine, user string) bool {
-	return slices.ContainsFunc(p.from.found.Accounts, func(a *schema.FoundAccount) bool {
-		return slices.ContainsFunc(a.DatabaseUsers, func(u schema.DatabaseUser) bool { return u.Engine == engine && userText(&u) == user })
-	})
-}
 
 func hasUser(list []schema.DatabaseUser, user string) bool {
 	return slices.ContainsFunc(list, func(u schema.DatabaseUser) bool { return userText(&u) == user })
@@ -225,7 +196,14 @@ func (b *builder) sayEvents(p *passage, l []string) {
 
 func isOn(v string) bool { return strings.EqualFold(v, "on") || v == "1" }
 
-// saySQLMode names files that set the mode themselves.
+// saySQLMode names the places in files that set the mode themselves, and no
+// more of them: the line may hold how to log in.
 func (b *builder) saySQLMode(p *passage) {
-	b.sayLines(p, codeSQLModeUsed, "sets", "set", "sql_mode", "sql-mode")
+	var seen []string
+	for _, l := range p.lines("sql-mode") {
+		seen = append(seen, l.Path+":"+itoa(int64(l.Line)))
+	}
+	if seen = unique(seen); len(seen) > 0 {
+		b.reportSeen(codeSQLModeUsed, p.name, "", "", count(len(seen), "place")+" in its files "+plural(len(seen), "sets", "set")+" sql_mode, first "+seen[0], seen)
+	}
 }

@@ -100,33 +100,34 @@ var localPorts = map[string]int{"redis": 6379, "valkey": 6379, "memcached": 1121
 	"mongodb": 27017, "couchdb": 5984, "solr": 8983, "meilisearch": 7700, "beanstalkd": 11300, "sphinx": 9312}
 
 // serviceOf is what a line about localhost names: a service and its port, as far
-// as they can be told.
+// as they can be told. Its word is the service or the address, its note the other.
 func serviceOf(l *schema.Line) (name string, port int) {
-	if f := strings.Fields(l.Note); len(f) > 0 {
-		name = strings.ToLower(f[0])
-	}
-	rest := l.What
-	if i := strings.Index(rest, "://"); i > 0 {
-		if name == "" {
-			if name = strings.ToLower(rest[:i]); localPorts[name] == 0 {
-				name = strings.TrimSuffix(name, "s") // rediss, mongodbs: the same over TLS
+	for _, s := range []string{l.What, l.Note} {
+		scheme, rest, isURL := strings.Cut(s, "://")
+		if !isURL {
+			scheme, rest = "", s
+		}
+		rest = rest[strings.LastIndexByte(rest, '@')+1:]
+		rest, _, _ = strings.Cut(rest, "/")
+		word, digits, _ := strings.Cut(rest, " ")
+		if i := strings.LastIndexByte(word, ':'); i >= 0 {
+			digits = word[i+1:]
+		}
+		if n, err := strconv.Atoi(digits); err == nil && n > 0 && n < 65536 && port == 0 {
+			port = n
+		}
+		for _, w := range []string{scheme, strings.TrimSuffix(scheme, "s"), word} { // rediss, mongodbs: the same over TLS
+			if w = strings.ToLower(w); name == "" && localPorts[w] != 0 {
+				name = w
 			}
 		}
-		rest = rest[i+3:]
-	}
-	rest = rest[strings.LastIndexByte(rest, '@')+1:]
-	rest, _, _ = strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(rest, ':'); i >= 0 {
-		port, _ = strconv.Atoi(rest[i+1:])
 	}
 	if port == 0 {
 		port = localPorts[name]
 	}
-	if name == "" {
-		for _, n := range []string{"redis", "memcached", "elasticsearch", "rabbitmq", "mongodb", "couchdb"} {
-			if localPorts[n] == port {
-				name = n
-			}
+	for _, n := range []string{"redis", "memcached", "elasticsearch", "rabbitmq", "mongodb", "couchdb"} {
+		if name == "" && localPorts[n] == port {
+			name = n
 		}
 	}
 	return name, port
@@ -161,7 +162,9 @@ func (b *builder) checkLocalServices(p *passage) {
 			continue
 		}
 		line := lineText(&l)
-		if name != "" {
+		if l.Note != "" {
+			line += " (" + open(l.Note) + ")"
+		} else if name != "" {
 			line += " (" + name + ")"
 		}
 		seen = append(seen, line)
@@ -176,18 +179,10 @@ func (p *passage) owner(port int) string {
 	if port == 0 {
 		return ""
 	}
-	has := func(a *schema.FoundAccount) bool {
-		return slices.ContainsFunc(a.Ports, func(x schema.Port) bool { return x.Port == port })
-	}
-	if has(p.live) {
+	if slices.ContainsFunc(p.live.Ports, func(x schema.Port) bool { return x.Port == port }) {
 		return p.name
 	}
-	for _, a := range p.from.found.Accounts {
-		if has(a) {
-			return a.Name
-		}
-	}
-	return ""
+	return p.from.catalogued().ports[port]
 }
 
 // checkCoupling looks for sites and settings that talk to another account's

@@ -153,6 +153,7 @@ func drawWorld(t *rapid.T, processes []schema.Process) *world {
 	drawRest(t, w, m)
 	drawDNS(t, w)
 	drawTrial(t, w)
+	drawMachines(t, w)
 	return w
 }
 

@@ -170,6 +170,9 @@ func (b *builder) checkRuntimes(a *account) {
 		return
 	}
 	for _, u := range a.s.Runtimes {
+		if b.s.found.System != nil && (strings.HasPrefix(u.By, "venv ") || strings.HasPrefix(u.By, "file ")) {
+			continue // what is built or written for a version are findings of their own
+		}
 		if as := b.checkRuntime(a, &u); as != "" && b.t.present && len(b.t.found.Runtimes) > 0 && !slices.Contains(b.t.found.Runtimes, schema.Runtime{Name: u.Name, Version: as}) {
 			what := u.Name + " " + u.Version
 			b.block(a, codeRuntimeGone, iMigrate, what, b.t.name+" does not have "+u.Name+" "+as)

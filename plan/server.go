@@ -20,6 +20,7 @@ type place struct {
 	index     map[string]*schema.FoundAccount
 	addresses []string       // that users reach it by, in one spelling; nil: not asked yet
 	users     map[int]string // users of the system that accounts of others run as; nil: not asked yet
+	catalogue *catalogue     // nil: not asked yet
 }
 
 // can says whether the server's provider has a capability. Where it says

@@ -267,6 +267,7 @@ func (w *world) copyStep(s *Step, o, r *schema.FoundAccount) error {
 		r.Copied = append(r.Copied, schema.CopiedPart{Part: s.Part, Epoch: s.Epoch})
 	case OpPrepareCopy:
 		r.Files, r.Mail, r.Databases, r.Runtimes, r.Programs, r.Tasks = o.Files, o.Mail, o.Databases, o.Runtimes, o.Programs, o.Tasks
+		r.User, r.Timers, r.Lines, r.Environments, r.DatabaseUsers, r.Other = o.User, o.Timers, o.Lines, o.Environments, o.DatabaseUsers, o.Other
 		r.UID, r.ID, r.Quota, r.Sites, r.Links, r.Mentions, r.Certificates, r.Domains = o.UID, o.ID, o.Quota, o.Sites, o.Links, o.Mentions, o.Certificates, o.Domains
 		r.Owner.State, r.Owner.Epoch = schema.StatePrepared, s.Epoch+1
 	}

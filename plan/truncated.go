@@ -4,7 +4,7 @@ package plan
 // written to.
 var lists = map[string]string{
 	"binaries": "programs and libraries of its own", "certificates": "certificates", "clients": "clients in the logs", "databases": "databases",
-	"database_users": "users of databases", "environments": "virtualenvs and packages", "keys": "SSH keys", "lines": "places in files that tie it to this server",
+	"database_users": "users of databases", "environments": "virtualenvs and packages", "folders": "folders of mailboxes", "hard-links": "files that have several names", "keys": "SSH keys", "lines": "places in files that tie it to this server",
 	"mailboxes": "mailboxes", "boxes": "mailboxes", "other": "files outside of its home", "pools": "PHP pools", "ports": "ports", "services": "services", "sites": "sites",
 	"tables": "tables", "routines": "stored programs", "timers": "timers and crontab lines", "findings": "findings",
 }

@@ -63,6 +63,7 @@ type asking struct {
 	schema.Probe
 	Place
 	secret string
+	hurry  time.Duration // of tests: instead of lastWord
 	answer Answer
 }
 
@@ -81,7 +82,7 @@ func Probe(ctx context.Context, p schema.Probe, at Place) (Answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := q.ask(ctx); err != nil {
+	if err := guarded(func() error { return q.ask(ctx) }); err != nil {
 		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 			err = fmt.Errorf("%w: %w", ctx.Err(), err) // what broke is only that nobody waits any more
 		}
@@ -89,6 +90,17 @@ func Probe(ctx context.Context, p schema.Probe, at Place) (Answer, error) {
 	}
 	q.tidy()
 	return q.answer, nil
+}
+
+// guarded turns a panic into an error: libraries that read what servers send do
+// not all mind what a hostile one makes up, and no server ends a run.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("what it sent cannot be understood")
+		}
+	}()
+	return f()
 }
 
 func (q *asking) ask(ctx context.Context) error {
@@ -164,6 +176,9 @@ func (e *hiddenError) Unwrap() error { return e.err }
 
 func (q *asking) hide(err error) error {
 	text := q.mask(err.Error())
+	if strings.Contains(text, "\n") { // a library tells where it gave up, at length
+		text = firstLine(text)
+	}
 	if text == err.Error() {
 		return err
 	}

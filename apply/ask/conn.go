@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stopover/stopover/schema"
@@ -26,15 +27,21 @@ type bounded struct {
 	net.Conn
 	left int64
 	stop func() bool
+	once sync.Once
+	over chan struct{} // closed once nothing more will come
 }
 
 // Read is called by one goroutine at a time, as that of every connection here.
 func (c *bounded) Read(b []byte) (int, error) {
 	if c.left <= 0 {
+		c.once.Do(func() { close(c.over) })
 		return 0, errTooMuch
 	}
 	n, err := c.Conn.Read(b[:min(int64(len(b)), c.left)])
 	c.left -= int64(n)
+	if err != nil {
+		c.once.Do(func() { close(c.over) })
+	}
 	return n, err
 }
 
@@ -44,7 +51,7 @@ func (c *bounded) Close() error {
 }
 
 // dial connects to an address as it is.
-func dial(ctx context.Context, address string) (net.Conn, error) {
+func dial(ctx context.Context, address string) (*bounded, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -52,8 +59,16 @@ func dial(ctx context.Context, address string) (net.Conn, error) {
 	return bound(ctx, conn), nil
 }
 
-func bound(ctx context.Context, conn net.Conn) net.Conn {
-	return &bounded{Conn: conn, left: mostBytes, stop: context.AfterFunc(ctx, func() { _ = conn.Close() })}
+func bound(ctx context.Context, conn net.Conn) *bounded {
+	return &bounded{Conn: conn, left: mostBytes, stop: context.AfterFunc(ctx, func() { _ = conn.Close() }), over: make(chan struct{})}
+}
+
+// plainly keeps a connection that is not there from looking like one.
+func plainly(c *bounded, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // reach says how a host:port that a probe names is connected to: localhost is
@@ -64,7 +79,7 @@ func (q *asking) reach(service, host string, port int) (address string, connect 
 		if err != nil {
 			return "", nil, err
 		}
-		return to, func(ctx context.Context) (net.Conn, error) { return dial(ctx, to) }, nil
+		return to, func(ctx context.Context) (net.Conn, error) { return plainly(dial(ctx, to)) }, nil
 	}
 	if port == 0 {
 		port = schema.ServicePort(service)

@@ -45,7 +45,7 @@ func (q *asking) said(err error) bool {
 }
 
 func (q *asking) converse(ctx context.Context, address string) error {
-	conn, err := dial(ctx, address)
+	conn, err := plainly(dial(ctx, address))
 	if err != nil {
 		return err
 	}

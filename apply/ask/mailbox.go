@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -38,7 +40,50 @@ func (q *asking) askMailboxes(ctx context.Context) error {
 }
 
 func (q *asking) countMailboxes(ctx context.Context, address string) error {
-	c, err := q.mailClient(ctx, address)
+	conn, err := dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return q.countOver(ctx, conn)
+}
+
+// lastWord is how long a conversation may take to notice that it is over.
+const lastWord = time.Second
+
+func (q *asking) patience() time.Duration {
+	if q.hurry > 0 {
+		return q.hurry
+	}
+	return lastWord
+}
+
+// countOver counts over a connection. The library can wait for ever for the end
+// of a command that it began when the connection had just ended; nobody waits
+// for it then, and what it did is not looked at.
+func (q *asking) countOver(ctx context.Context, conn *bounded) error {
+	done := make(chan error, 1)
+	go func() { done <- guarded(func() error { return q.count(ctx, conn) }) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	case <-conn.over:
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(q.patience()):
+	}
+	_ = conn.Close()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("it ended the conversation: %w", io.ErrUnexpectedEOF)
+}
+
+func (q *asking) count(ctx context.Context, conn net.Conn) error {
+	c, err := q.mailClient(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -63,11 +108,7 @@ func (q *asking) countMailboxes(ctx context.Context, address string) error {
 	return nil
 }
 
-func (q *asking) mailClient(ctx context.Context, address string) (*imapclient.Client, error) {
-	conn, err := dial(ctx, address)
-	if err != nil {
-		return nil, err
-	}
+func (q *asking) mailClient(ctx context.Context, conn net.Conn) (*imapclient.Client, error) {
 	name := q.tlsName(domainOf(q.IMAP))
 	switch q.Security {
 	case schema.SecurityPlain:

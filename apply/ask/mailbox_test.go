@@ -244,6 +244,33 @@ func TestHostileMailboxes(t *testing.T) {
 	}
 }
 
+// A server that leaves in the middle is noticed, whatever the library does.
+func TestMailboxesEnd(t *testing.T) {
+	for _, last := range []string{"CAPABILITY", "LOGIN", "LIST", "STATUS", "LOGOUT"} {
+		address := serve(t, func(c net.Conn) {
+			fmt.Fprint(c, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
+			r := bufio.NewReader(c)
+			for {
+				line, err := r.ReadString('\n')
+				if err != nil {
+					return
+				}
+				tag, command, _ := strings.Cut(strings.TrimSpace(line), " ")
+				fmt.Fprintf(c, "* CAPABILITY IMAP4rev1\r\n* LIST () \"/\" INBOX\r\n%s OK done\r\n", tag)
+				if strings.HasPrefix(command, last) {
+					return
+				}
+			}
+		})
+		at := placeOf(schema.ServiceIMAP, address)
+		at.Secret = secretOf("hunter2")
+		p := schema.Probe{Name: "p", IMAP: "a@b", Password: "env:P", Security: schema.SecurityPlain, Timeout: time.Minute}
+		if a, err := Probe(context.Background(), p, at); last == "LOGIN" && err == nil || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it left after %s: %+v %v", last, a, err)
+		}
+	}
+}
+
 // A server that knows a mailbox under many names, and one more than is kept.
 func TestManyMailboxes(t *testing.T) {
 	address := imapLiar(t, func(w io.Writer, tag, command string) bool {

@@ -2,8 +2,10 @@ package ask
 
 import (
 	"context"
-	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 
 	"github.com/go-sql-driver/mysql"
@@ -11,22 +13,16 @@ import (
 	"github.com/stopover/stopover/schema"
 )
 
-// askMariaDB asks MariaDB or MySQL, over a connection that is there already.
+// askMariaDB asks MariaDB or MySQL, over a connection that is there already. The
+// driver is used as it is: database/sql would run parts of it elsewhere, where
+// nothing catches what a hostile server does to it.
 func (q *asking) askMariaDB(ctx context.Context, d schema.ProbedDatabase, conn net.Conn) error {
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Passwd, cfg.DBName = d.User, q.secret, d.Name
 	cfg.Net, cfg.Addr = "tcp", d.Host
 	cfg.Logger = &mysql.NopLogger{} // it writes to the terminal otherwise
 	cfg.CheckConnLiveness = false   // which looks into the socket; a forwarded one has none
-	once := conn
-	cfg.DialFunc = func(context.Context, string, string) (net.Conn, error) {
-		if once == nil {
-			return nil, errors.New("the connection is lost")
-		}
-		c := once
-		once = nil
-		return c, nil
-	}
+	cfg.DialFunc = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
 	if q.Security != schema.SecurityPlain && q.Security != "" {
 		cfg.TLS = q.tls(q.tlsName(d.Host))
 	}
@@ -34,10 +30,11 @@ func (q *asking) askMariaDB(ctx context.Context, d schema.ProbedDatabase, conn n
 	if err != nil {
 		return err
 	}
-	db := sql.OpenDB(connector)
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	err = q.readOnly(ctx, db)
+	c, err := connector.Connect(ctx)
+	if err == nil {
+		defer c.Close()
+		err = q.readOnly(ctx, c)
+	}
 	var no *mysql.MySQLError
 	if errors.As(err, &no) {
 		q.refuse(no.Error())
@@ -46,41 +43,52 @@ func (q *asking) askMariaDB(ctx context.Context, d schema.ProbedDatabase, conn n
 	return err
 }
 
-func (q *asking) readOnly(ctx context.Context, db *sql.DB) error {
-	// MariaDB ends a transaction before it changes a schema: without this one
-	// statement could still drop a table.
-	if _, err := db.ExecContext(ctx, "SET SESSION TRANSACTION READ ONLY"); err != nil {
-		return err
+func (q *asking) readOnly(ctx context.Context, c driver.Conn) error {
+	do, canDo := c.(driver.ExecerContext)
+	query, canAsk := c.(driver.QueryerContext)
+	if !canDo || !canAsk {
+		return errors.New("the driver cannot ask with a time limit")
 	}
-	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	for _, order := range []string{
+		// MariaDB ends a transaction before it changes a schema: without this one
+		// statement could still drop a table.
+		"SET SESSION TRANSACTION READ ONLY",
+		"START TRANSACTION READ ONLY",
+	} {
+		if _, err := do.ExecContext(ctx, order, nil); err != nil {
+			return err
+		}
+	}
+	rows, err := query.QueryContext(ctx, q.Query, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // nothing was changed
-	rows, err := tx.QueryContext(ctx, q.Query)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		return err
-	}
-	values, into := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
-	for i := range values {
-		into[i] = &values[i]
-	}
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
+	values := make([]driver.Value, len(rows.Columns()))
+	for {
+		err := rows.Next(values)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		row := make([][]byte, len(values))
 		for i, v := range values {
-			row[i] = v
+			row[i] = bytesOf(v)
 		}
 		if !q.row(row) {
 			return nil // what is not read ends with the connection
 		}
 	}
-	return rows.Err()
+}
+
+// bytesOf is a value as text; nil: there is none.
+func bytesOf(v driver.Value) []byte {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []byte:
+		return append([]byte{}, v...)
+	}
+	return fmt.Append(nil, v)
 }

@@ -124,7 +124,7 @@ func (v *visit) connect(ctx context.Context, at *url.URL) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := dial(ctx, address)
+	conn, err := plainly(dial(ctx, address))
 	if err != nil || at.Scheme != "https" {
 		return conn, err
 	}

@@ -23,7 +23,7 @@ func (d *decoder) check(n *node) schema.Condition {
 		roots = []string{"account", "inventory", "server"}
 	}
 	out := d.rule(n, roots)
-	d.command(n, &out)
+	d.verdict(n, &out)
 	out.Accounts = d.globs(n, "accounts", d.someTexts(n, "accounts"))
 	out.Remedy = d.words(n, "remedy")
 	return out
@@ -35,8 +35,9 @@ const mostArguments = 100
 // longestCheck is how long a command may take for one account.
 const longestCheck = time.Hour
 
-// command reads what decides instead of a condition. A check has one of the two.
-func (d *decoder) command(n *node, out *schema.Condition) {
+// verdict reads the command that decides instead of a condition. A check has one
+// of the two.
+func (d *decoder) verdict(n *node, out *schema.Condition) {
 	out.Timeout = d.duration(n, "timeout")
 	if out.Timeout > longestCheck {
 		d.wrong(n.at("timeout"), n, "Too long", "A command may take an hour at most.")

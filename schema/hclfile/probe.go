@@ -88,7 +88,7 @@ func (d *decoder) probes(n *node) []schema.Probe {
 func (d *decoder) probe(n *node) schema.Probe {
 	p := schema.Probe{
 		Name: n.label, Pos: pos(n.defRange),
-		HTTP: d.words(n, "http"), SMTP: d.words(n, "smtp"), IMAP: d.words(n, "imap"), SQL: d.words(n, "sql"), TCP: d.words(n, "tcp"), Command: d.argv(n),
+		HTTP: d.words(n, "http"), SMTP: d.words(n, "smtp"), IMAP: d.words(n, "imap"), SQL: d.words(n, "sql"), TCP: d.words(n, "tcp"), Command: d.program(n),
 		Contains: d.text(n, "contains"), Absent: d.text(n, "absent"), Follow: d.flag(n, "follow"),
 		Query: d.words(n, "query"), Grows: d.flag(n, "grows"), Mailboxes: d.texts(n, "mailboxes"),
 		Password: d.password(n), Security: d.text(n, "security"), Verify: d.flag(n, "verify"), Host: d.words(n, "host"),
@@ -157,8 +157,8 @@ func (d *decoder) probeRest(n *node, kind string, p *schema.Probe) {
 	}
 }
 
-// command reads a program and its arguments, which may be anything.
-func (d *decoder) argv(n *node) []string {
+// program reads a program and its arguments, which may be anything.
+func (d *decoder) program(n *node) []string {
 	v, ok := d.value(n, "command")
 	if !ok {
 		return nil

@@ -26,7 +26,7 @@ var agents = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "stopover-agent-linux-amd64"), "./testdata/agent")
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(dir, "stopover-agent-linux-amd64"), "./testdata/agent")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64", "GOOS=linux")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -195,7 +195,8 @@ func TestEnsureByManyAtOnce(t *testing.T) {
 }
 
 func TestEnsureRefusesPlaces(t *testing.T) {
-	conn, o := server(t)
+	sshdtest.Need(t)
+	o := options(t)
 	base := filepath.Dir(o.Dir)
 	mount := func(opts string) func() {
 		return func() {
@@ -228,7 +229,8 @@ func TestEnsureRefusesPlaces(t *testing.T) {
 				_ = os.RemoveAll(o.Dir)
 				_ = os.Chmod(base, 0o700)
 			}()
-			_, err := deploy.Ensure(t.Context(), conn, o)
+			// A server that was begun before would not see what is mounted now.
+			_, err := deploy.Ensure(t.Context(), connect(t, sshdtest.Start(t)), o)
 			if !errors.Is(err, deploy.ErrPlace) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "agent_dir") {
 				t.Errorf("%v", err)
 			}
@@ -241,7 +243,7 @@ func TestEnsureRefusesPlaces(t *testing.T) {
 	}
 	for _, dir := range []string{"relative", "/", "/a/../b", "/a/", "/a\nb"} {
 		o.Dir = dir
-		if _, err := deploy.Ensure(t.Context(), conn, o); !errors.Is(err, deploy.ErrPlace) {
+		if _, err := deploy.Ensure(t.Context(), nil, o); !errors.Is(err, deploy.ErrPlace) { // before anything is asked
 			t.Errorf("%q: %v", dir, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -112,7 +113,7 @@ func (f *facts) choose(conn *ssh.Conn, executable string, all map[string]binary)
 // place checks the directory and reports whether the agent is in it.
 func (f *facts) place(conn *ssh.Conn, dir string, b binary) (bool, error) {
 	parts := strings.Split(strings.TrimPrefix(dir, "/"), "/")
-	if len(f.modes) == 0 || len(f.modes) > len(parts) {
+	if n := len(f.modes); n == 0 || n > len(parts) || n < len(parts) && !f.modes[n-1].absent {
 		return false, fmt.Errorf("%s: %w: it has %d directories on the way to %s", conn.Address(), ErrAnswer, len(f.modes), dir)
 	}
 	for i, m := range f.modes {
@@ -201,10 +202,15 @@ func send(ctx context.Context, conn *ssh.Conn, dir string, b binary, packed bool
 func pack(r io.Reader) *io.PipeReader {
 	pr, pw := io.Pipe()
 	go func() {
-		z := gzip.NewWriter(pw)
+		// gzip writes some hundred bytes at a time, and each would be a packet.
+		w := bufio.NewWriterSize(pw, 32<<10)
+		z := gzip.NewWriter(w)
 		_, err := io.Copy(z, r)
 		if err == nil {
 			err = z.Close()
+		}
+		if err == nil {
+			err = w.Flush()
 		}
 		_ = pw.CloseWithError(err)
 	}()

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/stopover/stopover/schema"
 )
@@ -163,18 +164,16 @@ func FuzzELF(f *testing.F) {
 	binary.LittleEndian.PutUint16(head[54:], 56)
 	binary.LittleEndian.PutUint16(head[56:], 2)
 	f.Add(head)
-	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p := filepath.Join(dir, "x")
-		if err := os.WriteFile(p, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		file, err := os.Open(p)
+		fd, err := unix.MemfdCreate("elf", unix.MFD_CLOEXEC)
 		if err != nil {
+			t.Skip(err)
+		}
+		defer unix.Close(fd)
+		if _, err := unix.Write(fd, b); err != nil {
 			t.Fatal(err)
 		}
-		defer file.Close()
-		e, err := openELF(int(file.Fd()), int64(len(b)))
+		e, err := openELF(fd, int64(len(b)))
 		if err != nil {
 			return
 		}

@@ -236,9 +236,7 @@ func (s *running) dehydrated(text []byte) renewal {
 	base := cmpOr(v["BASEDIR"], "/var/lib/dehydrated")
 	dir := strings.NewReplacer("${BASEDIR}", base, "$BASEDIR", base).Replace(cmpOr(v["CERTDIR"], base+"/certs"))
 	r := renewal{by: "provider", how: "dehydrated, " + cmpOr(v["CHALLENGETYPE"], "http-01")}
-	for _, p := range s.r.glob(quotePattern(dir) + "/*/*.pem") {
-		r.paths = append(r.paths, p)
-	}
+	r.paths = append(r.paths, s.r.glob(quotePattern(dir)+"/*/*.pem")...)
 	if !s.scheduled("dehydrated") {
 		r.how, r.by = r.how+", and nothing runs it", "nobody"
 	}

@@ -18,6 +18,7 @@ type cronLine struct {
 	user     string
 	command  string
 	name     string // of a variable; its value is in command
+	shared   bool   // the file has lines of several users
 }
 
 // parseCrontab reads a crontab as Vixie's cron does. With column there is a user
@@ -29,14 +30,14 @@ func parseCrontab(file string, text []byte, user string, column bool) (list []cr
 			return true
 		}
 		if k, v, ok := cronVariable(line); ok {
-			list = append(list, cronLine{file: file, line: n, user: user, name: k, command: v})
+			list = append(list, cronLine{file: file, line: n, user: user, name: k, command: v, shared: column})
 			return len(list) < 10_000
 		}
 		schedule, rest, ok := cronSchedule(line)
 		if !ok {
 			return true
 		}
-		c := cronLine{file: file, line: n, schedule: schedule, user: user, command: strings.TrimSpace(rest)}
+		c := cronLine{file: file, line: n, schedule: schedule, user: user, command: strings.TrimSpace(rest), shared: column}
 		if column {
 			c.user, rest = nextWord(rest)
 			c.command = strings.TrimSpace(rest)
@@ -150,13 +151,13 @@ func (s *running) placeCron(c cronLine) {
 	case c.name != "":
 		s.ownCron(c, c.name, shown(c.name, c.command))
 	case a == nil:
-		s.ownCron(c, c.command, c.schedule+" "+c.user)
+		s.ownCron(c, masked(c.command), c.schedule+" "+c.user)
 	case len(a.Timers) >= 5000:
 		a.truncated("timers")
 	default:
-		a.Timers = append(a.Timers, schema.Timer{Name: at, Schedule: c.schedule, Command: c.command, User: c.user})
+		a.Timers = append(a.Timers, schema.Timer{Name: at, Schedule: c.schedule, Command: masked(c.command), User: c.user})
 		a.Tasks = append(a.Tasks, schema.Task{Name: at, Schedule: c.schedule})
-		if filepath.Base(c.file) != c.user && s.byPath(c.file) != a {
+		if c.shared && c.file != "/etc/crontab" && s.byUser(c.user) == a {
 			a.other(c.file)
 		}
 		s.uses(a, "task "+at, c.command)

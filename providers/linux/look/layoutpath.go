@@ -148,7 +148,8 @@ func newMatcher(part string, a *account) matcher {
 		case piece == "?":
 			b.WriteString(".")
 		default:
-			b.WriteString("[" + strings.NewReplacer(`\`, `\\`, `[`, `\[`).Replace(piece[1:len(piece)-1]) + "]")
+			inside := strings.ReplaceAll(strings.ReplaceAll(piece[1:len(piece)-1], `\`, `\\`), `[`, `\[`)
+			b.WriteString("[" + inside + "]")
 		}
 		wild = true
 	}
@@ -198,6 +199,9 @@ func (m matcher) step(t *tree, p place) (out []place) {
 
 // quotePattern makes a name stand for itself in a pattern of path/filepath.
 func quotePattern(name string) string {
+	if !strings.ContainsAny(name, `\*?[`) {
+		return name
+	}
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
 }
 

@@ -48,6 +48,12 @@ const (
 	foundIncomplete = "survey-incomplete"
 )
 
+// Findings are the codes of what a survey finds in accounts and of itself; the
+// registry of findings explains each of them.
+func Findings() []string {
+	return []string{foundUnreadable, foundIncomplete, foundFile + "mount-point", foundFile + "device", foundFile + "socket", foundFile + "long-path"}
+}
+
 // Look surveys the machine and changes nothing on it. Each account is handed
 // over when everything is known of it, in the order of names; the answer itself
 // has none. A part that cannot be looked at becomes a finding, and the others

@@ -3,7 +3,6 @@
 package look
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"fmt"
@@ -126,60 +125,6 @@ func (o *whose) inPlaces(p string) bool {
 	return slices.ContainsFunc(o.places, func(q string) bool { return under(p, q) })
 }
 
-// packages notes the files of packages that lie in the places. The lists are
-// read as streams: a machine has hundreds of thousands of such files.
-func (o *whose) packages(ctx context.Context) error {
-	note := func(p string) {
-		if p = strings.TrimSpace(p); o.inPlaces(p) && len(o.owned) < 5_000_000 {
-			o.owned[filepath.Clean(p)] = true
-			o.noteAbove(filepath.Clean(p))
-		}
-	}
-	for _, f := range o.r.glob("/var/lib/dpkg/info/*.list") {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := o.r.stream(f, note); err != nil {
-			return err
-		}
-	}
-	// ucf keeps settings for packages whose list does not have them: "digest  path".
-	if o.r.isFile("/var/lib/ucf/hashfile") {
-		if err := o.r.stream("/var/lib/ucf/hashfile", func(line string) {
-			if _, p, ok := strings.Cut(line, "  "); ok {
-				note(p)
-			}
-		}); err != nil {
-			return err
-		}
-	}
-	if !o.r.isDir("/var/lib/dpkg") {
-		for _, p := range []string{"/usr/bin/rpm", "/bin/rpm"} {
-			if o.r.exists(p) {
-				out, err := o.r.runLarge(ctx, 128<<20, p, "-qa", "--queryformat", `[%{FILENAMES}\n]`)
-				lines(out, func(_ int, line string) bool { note(line); return true })
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// stream calls f for every line of a file.
-func (r root) stream(path string, f func(line string)) error {
-	file, err := r.open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	s := bufio.NewScanner(file)
-	s.Buffer(make([]byte, 64<<10), smallFile)
-	for s.Scan() {
-		f(s.Text())
-	}
-	return s.Err()
-}
-
 // inside looks at everything in a directory that is not residue as a whole.
 func (o *whose) inside(ctx context.Context, dir string, depth int) {
 	list, err := o.r.list(dir)
@@ -209,8 +154,11 @@ func (o *whose) visit(ctx context.Context, p string, depth int) {
 			o.inside(ctx, p, depth+1)
 			return
 		}
-		if bytes, files := o.measure(ctx, p, 0); files > 0 {
-			o.add(p, "directory", bytes)
+		switch m := o.measure(ctx, p, 0); {
+		case m.files > 0:
+			o.add(p, "directory", m.bytes)
+		case m.links > 0: // each may lead to what somebody has
+			o.inside(ctx, p, depth+1)
 		}
 	case unix.S_IFLNK:
 		if !o.owned[p] && !o.harmlessLink(p) {
@@ -289,102 +237,6 @@ func fileKind(p string, mode uint32) string {
 		return "program"
 	}
 	return "file"
-}
-
-// measure counts the bytes and files below a directory. Other file systems of
-// this machine that are mounted in it count, those of other machines do not.
-func (o *whose) measure(ctx context.Context, dir string, depth int) (bytes, files int64) {
-	t, err := o.r.openTree(dir)
-	if err != nil {
-		return 0, 1 // something is there
-	}
-	defer t.close()
-	m := &measured{o: o, t: t, buf: make([]byte, 64<<10)}
-	todo := []string{""}
-	for len(todo) > 0 && ctx.Err() == nil {
-		p := todo[len(todo)-1]
-		todo = m.dir(p, todo[:len(todo)-1])
-	}
-	for _, p := range m.mounts {
-		full := filepath.Join(dir, p)
-		if depth < 8 && !o.remote(full) {
-			b, n := o.measure(ctx, full, depth+1)
-			m.bytes, m.files = m.bytes+b, m.files+n
-		} else {
-			m.files++
-		}
-	}
-	return m.bytes, m.files
-}
-
-// remote says whether what is mounted at a path is not to be entered.
-func (o *whose) remote(path string) bool {
-	for _, m := range o.r.mountTable() {
-		if m.path == path {
-			return remoteKind(m.kind) || kernelOnly(m.kind)
-		}
-	}
-	return true // gone meanwhile
-}
-
-// measured is a directory being counted.
-type measured struct {
-	o            *whose
-	t            *tree
-	buf          []byte
-	stat         stater
-	bytes, files int64
-	mounts       []string
-}
-
-// dir counts one directory and adds those below to what is left to do.
-func (m *measured) dir(path string, todo []string) []string {
-	fd, err := m.t.dir(path)
-	if err == unix.EXDEV {
-		if len(m.mounts) < 100 {
-			m.mounts = append(m.mounts, path)
-		}
-		return todo
-	}
-	if err != nil {
-		m.files++ // unreadable is not empty
-		return todo
-	}
-	defer unix.Close(fd)
-	for {
-		n, err := again(func() (int, error) { return unix.Getdents(fd, m.buf) })
-		if err != nil || n <= 0 {
-			return todo
-		}
-		for rest := m.buf[:n]; ; {
-			name, _, size := nextDirent(rest)
-			if size == 0 {
-				break
-			}
-			rest = rest[size:]
-			if name == nil {
-				continue
-			}
-			if m.o.counted++; m.o.counted > maxCounted {
-				m.o.cut = true
-				return nil
-			}
-			info, err := m.stat.at(fd, &name[0])
-			if err != nil {
-				continue
-			}
-			if info.mode&unix.S_IFMT == unix.S_IFDIR {
-				if p := joinPath(path, string(name[:len(name)-1])); len(p) < maxPath {
-					todo = append(todo, p)
-				}
-				continue
-			}
-			m.files++
-			if info.mode&unix.S_IFMT == unix.S_IFREG && (info.nlink <= 1 || m.o.inodes.first(info)) {
-				m.bytes += info.size
-			}
-		}
-	}
 }
 
 // databases adds those of engines that are no account's, with their users.

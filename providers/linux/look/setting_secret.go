@@ -21,7 +21,7 @@ func secretKey(key string) bool {
 	}
 	last := key[strings.LastIndexAny(key, "/.[:")+1:]
 	last = strings.TrimSuffix(last, "]")
-	return last == "pass" || last == "key" || last == "pw" || last == "pwd" || strings.HasSuffix(last, "_key") && !strings.HasSuffix(last, "public_key")
+	return strings.HasSuffix(last, "pass") && !strings.HasSuffix(last, "bypass") || last == "key" || last == "pw" || last == "pwd" || strings.HasSuffix(last, "_key") && !strings.HasSuffix(last, "public_key")
 }
 
 // shown is a value as it may be told: a secret only says that it is set.

@@ -52,7 +52,7 @@ func (q *quotas) of(path string, uid int) *schema.Quota {
 	if _, off := q.off.Load(device); off {
 		return nil
 	}
-	const getQuota = 0x800007<<8 | 0 // QCMD(Q_GETQUOTA, USRQUOTA)
+	const getQuota = 0x800007 << 8 // QCMD(Q_GETQUOTA, USRQUOTA), the latter being 0
 	var d ifDqblk
 	special, err := unix.BytePtrFromString(device)
 	if err != nil {

@@ -351,7 +351,7 @@ func TestSurveyChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.alone(t)
-	before, err := w.client.Snapshot(t.Context(), "/var/lib/stopover")
+	before, err := w.client.Snapshot(t.Context(), "/var/lib/stopover", "/run/motd.dynamic") // PAM writes the latter at every login
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +360,7 @@ func TestSurveyChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.alone(t)
-	after, err := w.client.Snapshot(t.Context(), "/var/lib/stopover")
+	after, err := w.client.Snapshot(t.Context(), "/var/lib/stopover", "/run/motd.dynamic") // PAM writes the latter at every login
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,7 +154,7 @@ func plainError(err error) error {
 }
 
 // session opens a channel for a command; release gives its slot back.
-func (c *Conn) session(ctx context.Context) (s *ssh.Session, release func(), err error) {
+func (c *Conn) session(ctx context.Context) (*ssh.Session, func(), error) {
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -162,7 +162,7 @@ func (c *Conn) session(ctx context.Context) (s *ssh.Session, release func(), err
 	case <-c.done:
 		return nil, nil, c.Err()
 	}
-	release = func() { <-c.slots }
+	release := func() { <-c.slots }
 	type opened struct {
 		s   *ssh.Session
 		err error

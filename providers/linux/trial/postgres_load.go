@@ -98,11 +98,11 @@ func (t *pgTrial) restore(ctx context.Context, r io.Reader) error {
 	said := &restoreReport{t: t}
 	c := child{program: program, uid: nobody, gid: nobody, in: r, out: io.Discard, secret: passLine(t.password),
 		env: []string{"PGPASSFILE=" + secretFile, "PGAPPNAME=stopover"}, lines: said.line,
-		args: []string{"--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-security-labels", "--no-comments", "--no-password",
+		args: []string{"--verbose", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-security-labels", "--no-comments", "--no-password",
 			"--dbname=" + conninfo(map[string]string{"host": host, "port": strconv.Itoa(t.at.Port), "user": t.q.Scratch, "dbname": t.q.Scratch, "sslmode": "prefer"})}}
 	err = c.run(ctx)
 	said.end()
-	if err != nil && ctx.Err() == nil && len(t.errors.order)+len(t.warnings.order) == 0 {
+	if err != nil && ctx.Err() == nil && !said.spoke {
 		t.errors.add("pg_restore: %v", err)
 	}
 	if ctx.Err() != nil {
@@ -120,6 +120,7 @@ type restoreReport struct {
 	object string // of the archive, that it is about
 	text   string // of the complaint
 	query  bool   // the statement follows, which nobody needs to read
+	spoke  bool   // it complained at all
 }
 
 func (p *restoreReport) line(l string) {
@@ -151,6 +152,7 @@ func (p *restoreReport) end() {
 	if p.text == "" {
 		return
 	}
+	p.spoke = true
 	what := p.object
 	if what == "" {
 		what = "the archive"

@@ -177,7 +177,7 @@ func pgHostile(t *testing.T, p *enginetest.Postgres) {
 	if _, err := os.Lstat(touch); err == nil {
 		t.Error("the archive made a file")
 	}
-	if w := strings.Join(out.Warnings, "\n"); !strings.Contains(w, "EVENT TRIGGER") || !strings.Contains(w, "FUNCTION public c_sleep") {
+	if w := strings.Join(out.Warnings, "\n"); !strings.Contains(w, "EVENT TRIGGER") || !strings.Contains(w, "FUNCTION c_sleep") {
 		t.Errorf("%q %q", out.Errors, out.Warnings)
 	}
 	if r := p.Rows("victim", "SELECT a FROM ticks"); !slices.Equal(r, []string{"1"}) {

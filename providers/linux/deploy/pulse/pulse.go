@@ -132,6 +132,9 @@ func (c *Conn) Close() error {
 func (c *Conn) speak() {
 	_, err := io.WriteString(c.inner, Hello)
 	c.write.Unlock()
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errSend, err)
+	}
 	buf := make([]byte, 2+MaxFrame)
 	for err == nil {
 		var n int
@@ -142,10 +145,29 @@ func (c *Conn) speak() {
 			}
 		}
 	}
-	if errors.Is(err, io.ErrClosedPipe) {
-		err = io.EOF
+	switch {
+	case errors.Is(err, errSend):
+		c.unsent(err)
+	case errors.Is(err, io.ErrClosedPipe):
+		c.end(io.EOF)
+	default:
+		c.end(err)
 	}
-	c.end(err)
+}
+
+// errSend marks what went wrong with sending.
+var errSend = errors.New("send")
+
+// unsent ends a connection on which nothing can be sent. What the other end
+// said last is more telling, so that is waited for.
+func (c *Conn) unsent(err error) {
+	late := time.NewTimer(min(c.limit, 2*time.Second))
+	defer late.Stop()
+	select {
+	case <-c.done:
+	case <-late.C:
+		c.end(err)
+	}
 }
 
 // frame sends the n bytes after the first two of buf.
@@ -153,8 +175,10 @@ func (c *Conn) frame(buf []byte, n int) error {
 	binary.BigEndian.PutUint16(buf, uint16(n))
 	c.write.Lock()
 	defer c.write.Unlock()
-	_, err := c.inner.Write(buf[:2+n])
-	return err
+	if _, err := c.inner.Write(buf[:2+n]); err != nil {
+		return fmt.Errorf("%w: %w", errSend, err)
+	}
+	return nil
 }
 
 // beat gives a sign of life where nothing else is said.
@@ -172,7 +196,7 @@ func (c *Conn) beat() {
 			_, err := c.inner.Write([]byte{0, 0})
 			c.write.Unlock()
 			if err != nil {
-				c.end(err)
+				c.unsent(fmt.Errorf("%w: %w", errSend, err))
 				return
 			}
 		}

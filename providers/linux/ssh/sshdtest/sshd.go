@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -76,8 +77,25 @@ func Need(t testing.TB, programs ...string) {
 func Start(t testing.TB, lines ...string) *Server {
 	t.Helper()
 	s := prepare(t, lines...)
+	passwd := filepath.Join(s.Dir, "passwd")
+	write(t, passwd, s.passwd(t))
+	if err := os.Chmod(passwd, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.mounts = fmt.Sprintf("mount --bind '%s' /etc/passwd || exit 1; ", passwd)
 	s.run(t)
 	return s
+}
+
+// passwd is the machine's, but that root is at home in an empty directory:
+// start-up files of the machine's root are none of a test's business.
+func (s *Server) passwd(t testing.TB) string {
+	t.Helper()
+	home := filepath.Join(s.Dir, "root")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(`(?m)^(root:.*):[^:\n]*:([^:\n]*)$`).ReplaceAllString(Read(t, "/etc/passwd"), "${1}:"+home+":${2}")
 }
 
 func prepare(t testing.TB, lines ...string) *Server {

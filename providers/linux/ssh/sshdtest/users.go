@@ -33,7 +33,7 @@ func StartWithUsers(t testing.TB, users []User, sudoers string, lines ...string)
 			t.Fatal(err)
 		}
 	}
-	passwd, shadow, group := Read(t, "/etc/passwd"), Read(t, "/etc/shadow"), Read(t, "/etc/group")
+	passwd, shadow, group := s.passwd(t), Read(t, "/etc/shadow"), Read(t, "/etc/group")
 	for i, u := range users {
 		uid, dir := firstUser+i, filepath.Join(home, u.Name)
 		passwd += fmt.Sprintf("%s:x:%d:%d::%s:%s\n", u.Name, uid, uid, dir, u.Shell)
