@@ -146,6 +146,7 @@ func (t *mariaTrial) statement(ctx context.Context, st statement, m meaning) err
 		}
 		t.definers[m.definer][m.what] = true
 	}
+	elsewhere := m.do == "create" && t.binlog && m.kind != "EVENT"
 	var err error
 	switch {
 	case m.do == "skip":
@@ -153,7 +154,7 @@ func (t *mariaTrial) statement(ctx context.Context, st statement, m meaning) err
 	case m.do == "refuse":
 		t.errors.add("line %d: %s is nothing that a dump has, and was not run", st.line, m.what)
 		return nil
-	case m.do == "create" && t.binlog && m.kind != "EVENT":
+	case elsewhere:
 		err = t.program(ctx, m)
 	default:
 		_, err = t.s.ExecContext(ctx, string(m.text))
@@ -169,7 +170,7 @@ func (t *mariaTrial) statement(ctx context.Context, st statement, m meaning) err
 	if err != nil {
 		return t.problem(ctx, st, m, err)
 	}
-	if m.what != "statement" {
+	if m.what != "statement" && !elsewhere { // warnings are a session's own
 		return t.listen(ctx, st, m)
 	}
 	if strings.Contains(strings.ToUpper(string(m.text)), "SQL_NOTES") { // dumps switch them off; one of them is wanted
@@ -248,8 +249,8 @@ func (t *mariaTrial) listen(ctx context.Context, st statement, m meaning) error 
 			return err
 		}
 		// A note is wanted: an index that was made shorter than it was. And a warning
-		// is not: that a generated column is generated, and not taken from the dump.
-		if (level != "Note" || code == 1071) && code != 1906 {
+		// is not: that a generated column is generated, and not taken from the dump; nor that events do not happen here.
+		if (level != "Note" || code == 1071) && code != 1906 && (m.kind != "EVENT" || code != 1105) {
 
 			t.warnings.add("%s: %s (warning %d)", m.what, t.plain(message), code)
 		}

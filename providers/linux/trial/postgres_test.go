@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent"
@@ -240,16 +241,22 @@ func TestAgentKilled(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.CopyN(in, dumped(t, p, "shop", func(*header) {}), 5000); err != nil {
+	dump, err := io.ReadAll(dumped(t, p, "shop", func(*header) {}))
+	if err != nil {
 		t.Fatal(err)
 	}
-	for len(p.Rows("postgres", "SELECT 1 FROM pg_stat_activity WHERE usename LIKE 'stopover%'")) == 0 {
-		if c.ProcessState != nil {
-			t.Fatal("it ended by itself")
+	go func() { _, _ = in.Write(dump[:len(dump)-500]) }() // pg_restore waits for the rest
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	for len(p.Rows("postgres", "SELECT 1 FROM pg_stat_activity WHERE usename LIKE 'stopover%' AND datname LIKE 'stopover%'")) == 0 {
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended by itself: %v", err)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 	_ = c.Process.Signal(syscall.SIGKILL)
-	_ = c.Wait()
+	<-ended
 	if len(p.Rows("postgres", "SELECT 1 FROM pg_roles WHERE rolname LIKE 'stopover%'")) == 0 {
 		t.Fatal("nothing was left behind: it was not killed in the middle")
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -94,15 +95,23 @@ type daemon struct {
 func start(t testing.TB, owner, program string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{cmd: exec.Command(program, args...), done: make(chan struct{}), out: &bytes.Buffer{}}
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t, owner)}
+	// It ends with this program, however that ends.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t, owner), Pdeathsig: syscall.SIGQUIT}
 	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = "/", d.out, d.out
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	started := make(chan error)
 	go func() {
-		_ = d.cmd.Wait()
+		runtime.LockOSThread() // whose end is the daemon's
+		defer runtime.UnlockOSThread()
+		err := d.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = d.cmd.Wait()
+		}
 		close(d.done)
 	}()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(d.stop)
 	return d
 }
