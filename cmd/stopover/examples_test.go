@@ -169,6 +169,9 @@ func start(t *testing.T, bin, name string) *walk {
 		t.Fatal(err)
 	}
 	theirs := loopback.FindString(string(config))
+	if theirs == "" {
+		return w.plain(t, from)
+	}
 	address, port := sameWidth(theirs)
 	w.there = strings.NewReplacer(theirs, address+".", "8080", strconv.Itoa(port), "8025", strconv.Itoa(port+1))
 	back := strings.NewReplacer(address+".", theirs, ":"+strconv.Itoa(port), ":8080", ":"+strconv.Itoa(port+1), ":8025", w.dir, "/tmp/"+name,
@@ -195,14 +198,28 @@ func start(t *testing.T, bin, name string) *walk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	home := t.TempDir()
-	w.env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+home, "NO_COLOR=1", "TZ=UTC",
-		"STOPOVER_BY=", "USER=ann")
+	w.surround(t)
 	t.Cleanup(func() { stopAll(t, filepath.Join(bin, "stopover"), w.dir) })
 	if !workingHours(t) {
 		w.anyHour(t)
 	}
 	return w
+}
+
+// plain copies an example without pocket servers as it is.
+func (w *walk) plain(t *testing.T, from string) *walk {
+	w.there, w.back = strings.NewReplacer(), strings.NewReplacer(w.dir, "/tmp/"+w.name).Replace
+	if err := os.CopyFS(w.dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	w.surround(t)
+	return w
+}
+
+// surround is the environment that commands run in.
+func (w *walk) surround(t *testing.T) {
+	w.env = append(os.Environ(), "PATH="+w.bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+t.TempDir(), "NO_COLOR=1", "TZ=UTC",
+		"STOPOVER_BY=", "USER=ann")
 }
 
 // sameWidth chooses free addresses that are as wide as the example's, so that

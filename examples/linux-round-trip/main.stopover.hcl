@@ -27,7 +27,7 @@ layout "ours" {
 
 server "client" {
   provider = "linux"
-  address  = "127.0.0.1" # yours is another one
+  address  = "localhost" # yours is another one
   serves   = ["192.0.2.10"]
   price    = "389 EUR/month"
 }
