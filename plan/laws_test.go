@@ -148,7 +148,7 @@ func lawBlocked(t failer, p *Plan) {
 	t.Helper()
 	stopped, inCut, atRequest, finishing, onMachine := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, a := range p.Accounts {
-		stopped[a.Name] = a.Stage == StageBlocked && a.Blocked != codeTrialFailed
+		stopped[a.Name] = a.Stage == StageBlocked && a.Blocked != codeTrialFailed && a.Blocked != codeRuntime
 		finishing[a.Name] = a.Stage == StageInCutover
 	}
 	for _, f := range p.Findings {
@@ -158,7 +158,7 @@ func lawBlocked(t failer, p *Plan) {
 		switch f.Code {
 		case codeBudget, codeAfterUnknown, codeAfterCycle, codeRuntimeGone:
 			inCut[f.Account] = true
-		case codeTrialFailed:
+		case codeTrialFailed, codeRuntime:
 			atRequest[f.Account] = true
 		case codeUnnamed:
 		case codeVirtualenv, codeLibrary, codeSymbols, codeBinaryArch, codePHPExtension, codePHPNeeds, codeListen, codePort, codeLocalService,
