@@ -127,7 +127,7 @@ WHERE TABLE_SCHEMA=? AND TABLE_TYPE NOT IN ('VIEW','SEQUENCE')`, name)
 	slices.Sort(loose)
 	var warnings []string
 	if len(loose) > 0 {
-		warnings = []string{clean(fmt.Sprintf("%d tables without transactions (%s) were dumped one after the other while they were in use: their rows are not of one moment", len(loose), strings.Join(loose[:min(len(loose), 10)], ", ")))}
+		warnings = []string{clean(fmt.Sprintf("tables without transactions (%s) were dumped one after the other while they were in use: their rows are not of one moment", strings.Join(loose[:min(len(loose), 10)], ", ")))}
 	}
 	return h, warnings, rows.Err()
 }

@@ -145,6 +145,7 @@ migration "spring" {
   architecture = "debian-13"
   source       = server.client
   transit      = server.transit
+  trial        = server.transit # databases are tried on it
 
   account "shop" {
     probe "front-page" {
