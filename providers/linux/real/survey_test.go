@@ -4,6 +4,7 @@ package real
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -97,6 +98,9 @@ func buildAgent(ctx context.Context, dir string) error {
 // env is what providers are opened with; secrets are looked up in it.
 func env(t *testing.T, secrets map[string]string) providers.Env {
 	t.Helper()
+	for ref, v := range secrets {
+		t.Setenv(strings.TrimPrefix(ref, "env:"), v)
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -367,4 +371,14 @@ func TestSurveyChangesNothing(t *testing.T) {
 	for _, d := range before.Diff(after) {
 		t.Error(d)
 	}
+}
+
+// dump is everything that a survey says.
+func dump(t *testing.T, found *schema.FoundServer) string {
+	t.Helper()
+	data, err := json.Marshal(found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
