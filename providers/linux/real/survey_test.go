@@ -96,7 +96,7 @@ func buildAgent(ctx context.Context, dir string) error {
 }
 
 // env is what providers are opened with; secrets are looked up in it.
-func env(t *testing.T, secrets map[string]string) providers.Env {
+func env(t testing.TB, secrets map[string]string) providers.Env {
 	t.Helper()
 	for ref, v := range secrets {
 		t.Setenv(strings.TrimPrefix(ref, "env:"), v)
@@ -115,7 +115,7 @@ func env(t *testing.T, secrets map[string]string) providers.Env {
 }
 
 // open opens a host of a bed with options in place of the usual ones.
-func open(t *testing.T, b *testbed.Bed, h *testbed.Host, options map[string]string, secrets map[string]string) providers.Server {
+func open(t testing.TB, b *testbed.Bed, h *testbed.Host, options map[string]string, secrets map[string]string) providers.Server {
 	t.Helper()
 	o := map[string]string{"user": "root", "identity_file": b.KeyFile(), "known_hosts": b.KnownHosts(), "ssh_config": "none", "use_agent": "false", "survey_age": "0s", "layout": "debian-vmail"}
 	for k, v := range options {
