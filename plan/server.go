@@ -153,15 +153,32 @@ func (b *builder) checkServers() {
 	b.checkAnswers()
 	b.surveyTrial()
 	for _, p := range []*place{b.s, b.t} {
-		for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy} {
-			if !p.can(c) {
-				b.report(codeCannot, "", p.name, string(c), p.name+" cannot "+string(c)+": "+p.why(c))
-				b.haltAll(codeCannot, iInstall)
-			}
-		}
+		b.checkMoves(p)
 		if !p.can(schema.CanKeepFacts) {
 			b.report(codeFactsNotKept, "", p.name, "", p.name+" keeps no facts: "+p.why(schema.CanKeepFacts))
 		}
+	}
+}
+
+// checkMoves looks for what every move needs of a server. What lacks for one
+// reason is one finding.
+func (b *builder) checkMoves(p *place) {
+	var missing []string
+	for _, c := range []schema.Capability{schema.CanOwn, schema.CanCopy} {
+		if !p.can(c) {
+			missing = append(missing, string(c))
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	b.haltAll(codeCannot, iInstall)
+	if len(missing) == 2 && p.why(schema.CanOwn) == p.why(schema.CanCopy) {
+		b.report(codeCannot, "", p.name, strings.Join(missing, ", "), p.name+" cannot move accounts: "+p.why(schema.CanOwn))
+		return
+	}
+	for _, c := range missing {
+		b.report(codeCannot, "", p.name, c, p.name+" cannot "+c+": "+p.why(schema.Capability(c)))
 	}
 }
 
