@@ -81,7 +81,31 @@ func BenchmarkSurvey(b *testing.B) {
 	dialled := time.Since(began)
 	b.ReportMetric(max(0, (far-near).Seconds()/(2*delay).Seconds()), "round-trips")
 	b.ReportMetric(max(0, (dialled-near).Seconds()/(2*delay).Seconds()), "round-trips-with-login")
-	b.ReportMetric(float64(peak(b))/(1<<20), "MB-peak-here")
+	here, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(peak(here))/(1<<20), "MB-peak-here")
+	b.ReportMetric(float64(peak(agentStatus(b, h)))/(1<<20), "MB-peak-agent")
+}
+
+// agentStatus is what the host's kernel says of the agent, which stays as long
+// as its connection.
+func agentStatus(b *testing.B, h *testbed.Host) []byte {
+	b.Helper()
+	ps, err := h.Processes()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, p := range ps {
+		if strings.Contains(p.Argv[0], "stopover-agent") {
+			if status, err := os.ReadFile(fmt.Sprintf("%s/proc/%d/status", h.Root(), p.PID)); err == nil {
+				return status
+			}
+		}
+	}
+	b.Fatal("no agent runs")
+	return nil
 }
 
 // fill makes the accounts below the host's root.
@@ -135,15 +159,10 @@ func eachDu(b *testing.B, bed *testbed.Bed, h *testbed.Host) time.Duration {
 	return time.Since(began) * part
 }
 
-// peak is the largest resident size of this process, in bytes.
-func peak(b *testing.B) int64 {
-	b.Helper()
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		b.Fatal(err)
-	}
+// peak is the largest resident size that a process's status tells, in bytes.
+func peak(status []byte) int64 {
 	var kb int64
-	for _, line := range strings.Split(string(data), "\n") {
+	for _, line := range strings.Split(string(status), "\n") {
 		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kb); err == nil {
 			break
 		}
