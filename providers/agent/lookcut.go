@@ -121,19 +121,7 @@ func (l *lookWriter) shorten(p any, e *lookEvent) (cut []string, fits bool, err 
 	v := reflect.ValueOf(p)
 	all := map[string]*listsOf{}
 	gather(v, "", all)
-	for _, g := range all {
-		for _, list := range g.at {
-			switch {
-			case list.Len() <= maxList:
-				continue
-			case list.Kind() == reflect.Slice:
-				list.Set(list.Slice3(0, maxList, maxList))
-			default:
-				list.SetZero()
-			}
-			cut = append(cut, g.path)
-		}
-	}
+	cut = clip(all)
 	for measured := false; ; { // ends: each turn takes a list away, findings in two
 		data, err := l.c.enc.Marshal(e)
 		if err != nil {
@@ -165,6 +153,24 @@ func (l *lookWriter) shorten(p any, e *lookEvent) (cut []string, fits bool, err 
 		}
 		cut = append(cut, longest.path)
 	}
+}
+
+// clip leaves no list with more elements than the other end takes.
+func clip(all map[string]*listsOf) (cut []string) {
+	for _, g := range all {
+		for _, list := range g.at {
+			switch {
+			case list.Len() <= maxList:
+				continue
+			case list.Kind() == reflect.Slice:
+				list.Set(list.Slice3(0, maxList, maxList))
+			default:
+				list.SetZero()
+			}
+			cut = append(cut, g.path)
+		}
+	}
+	return cut
 }
 
 // measure sets how long the lists are, each without those in it.
@@ -224,6 +230,7 @@ func (l *lookWriter) account(a *schema.FoundAccount) error {
 			missing = append(missing, name)
 		}
 	}
+	slices.Sort(a.Truncated)
 	if len(missing) > 0 {
 		a.Findings = append(a.Findings, schema.Finding{Code: "account-unreadable", Severity: schema.Blocker, Account: a.Name, Certainty: "observed",
 			Summary: fmt.Sprintf("the account has more to tell than a survey takes (%d MB): cut off are %s", maxEvent>>20, strings.Join(missing, ", ")),
