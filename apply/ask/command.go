@@ -16,6 +16,10 @@ import (
 // mostOutput is how much of a program's output is looked at; it may write more.
 const mostOutput = 64 << 10
 
+// passedOn are the variables of the environment that a program sees, as those of
+// checks. Others may hold what references to secrets name. Never written to.
+var passedOn = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
+
 // askCommand runs a program of the operator on this machine. Its arguments are
 // passed on as they are: there is no shell. It and what it starts end with the
 // question.
@@ -23,7 +27,12 @@ func (q *asking) askCommand(ctx context.Context) error {
 	c := exec.CommandContext(ctx, q.Command[0], q.Command[1:]...)
 	var out, wrong head
 	c.Stdout, c.Stderr, c.Dir = &out, &wrong, q.Dir
-	c.Env = append(os.Environ(),
+	for _, name := range passedOn {
+		if v, ok := os.LookupEnv(name); ok {
+			c.Env = append(c.Env, name+"="+v)
+		}
+	}
+	c.Env = append(c.Env,
 		"STOPOVER_SERVER="+q.Server,
 		"STOPOVER_ADDRESS="+q.Place.Host,
 		"STOPOVER_ACCOUNT="+q.Account,

@@ -61,6 +61,7 @@ func lookOptions() []providers.Option {
 	return []providers.Option{
 		{Name: "layout", Type: "layout", Doc: "Where accounts, mail, sites and databases are on the server: a built-in layout or one of the configuration.", Default: layout.Default, Example: `"debian"`},
 		{Name: "survey_age", Type: "duration", Doc: "How old what was seen of the server may be when it is used again. 0s: it is looked at every time. `apply`, and every command with --refresh, look at it whatever is remembered.", Default: "15m", Example: `"1h"`},
+		{Name: "survey_timeout", Type: "duration", Doc: "How long a survey may take, putting the agent on the server included. A server that answers and does not get on is given up then; the others are told all the same.", Default: "1h", Example: "20m"},
 		{Name: "read_limit", Type: "bytes", Doc: "How much of files the agent reads in a second at most. 0: as much as it can; it works with the lowest priority in any case.", Default: "0", Example: `"20MB"`},
 		{Name: "names", Type: "string", Doc: "Host names and addresses that are the server's own besides those it knows of, separated by spaces: where files of accounts name one is found.", Example: `"client.example.org 192.0.2.10"`},
 		{Name: "mariadb_user", Type: "string", Doc: "User of MariaDB or MySQL who may see everything, where root cannot by its socket.", Example: `"stopover"`},

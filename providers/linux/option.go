@@ -23,7 +23,9 @@ const (
 	rootUser  = "root"
 	agentDir  = deploy.Dir
 	surveyAge = 15 * time.Minute
-	none      = ssh.None // switches off what would be taken of the SSH client
+	// surveyTimeout is how long a survey may take.
+	surveyTimeout = time.Hour
+	none          = ssh.None // switches off what would be taken of the SSH client
 )
 
 // settings are the options of one server, read.
@@ -31,7 +33,7 @@ type settings struct {
 	user, identity, certificate, knownHosts, sshConfig, jump string
 	port                                                     int
 	useAgent, sudo                                           bool
-	connect, age                                             time.Duration
+	connect, age, limit                                      time.Duration
 	agentDir                                                 string
 	layout                                                   schema.Layout
 	reads                                                    int64
@@ -55,12 +57,15 @@ func readOptions(s schema.Server, env providers.Env) (settings, error) {
 		jump:     r.text("proxy_jump", ""),
 		port:     int(r.number("port", 0, 65535)),
 		useAgent: r.flag("use_agent", true), sudo: r.flag("sudo", true),
-		connect: r.duration("connect_timeout", 0), age: r.duration("survey_age", surveyAge),
+		connect: r.duration("connect_timeout", 0), age: r.duration("survey_age", surveyAge), limit: r.duration("survey_timeout", surveyTimeout),
 		agentDir: r.text("agent_dir", agentDir),
 		reads:    r.number("read_limit", 0, 1<<62),
 		names:    strings.Fields(r.text("names", "")),
 		secrets:  map[string]string{},
 		engines:  map[string]engineUser{},
+	}
+	if out.limit == 0 {
+		r.wrong("survey_timeout", "0s", "leaves no time for a survey")
 	}
 	if !path.IsAbs(out.agentDir) || path.Clean(out.agentDir) != out.agentDir || out.agentDir == "/" {
 		r.wrong("agent_dir", out.agentDir, "is not the absolute path of a directory of its own")

@@ -58,7 +58,12 @@ func (s *server) Survey(ctx context.Context, opts providers.SurveyOptions) (*sch
 			return s.complete(found), nil
 		}
 	}
-	found, err := s.look(ctx, opts)
+	limited, cancel := context.WithTimeoutCause(ctx, s.options.limit, fmt.Errorf("the survey did not end within %s (survey_timeout)", s.options.limit))
+	defer cancel()
+	found, err := s.look(limited, opts)
+	if err != nil && limited.Err() != nil {
+		err = fmt.Errorf("%w: %w", context.Cause(limited), err)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)

@@ -221,3 +221,41 @@ check "mine" { command = ["touch", "mine"] }
 		t.Error("a command of a file has run")
 	}
 }
+
+// TestProbeOfSavedPlan: a probe's program is started only if the configuration in
+// the directory has it too.
+func TestProbeOfSavedPlan(t *testing.T) {
+	dir := t.TempDir()
+	config := `
+server "client" { address = "c" }
+server "transit" { address = "t" }
+migration "spring" {
+  process = "direct"
+  source  = server.client
+  transit = server.transit
+  accounts {
+    include = ["*"]
+    probe "own" { command = ["true", "a"] }
+  }
+}
+`
+	if err := os.WriteFile(filepath.Join(dir, "main.stopover.hcl"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, diags := Parse(dir)
+	if diags.HasErrors() {
+		t.Fatalf("%+v", diags)
+	}
+	p, err := OpenConfig(t.Context(), dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	saved := *cfg
+	saved.Migration.Accounts = []schema.Account{{Name: "shop", Probes: []schema.Probe{{Name: "own", Command: []string{"true", "b"}}}}}
+	if p, err := OpenConfig(t.Context(), dir, &saved); err == nil || p != nil {
+		t.Error("a saved plan brought its own program")
+	}
+}

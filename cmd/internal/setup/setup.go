@@ -90,16 +90,45 @@ func Open(ctx context.Context, dir string, vars ...hclfile.Assignment) (*Project
 }
 
 // OpenConfig is Open for a configuration that was read before, as from a saved
-// plan. A plan is a file that anybody may have written: of its checks, only the
-// commands that the configuration in the directory has as well may run.
+// plan. A plan is a file that anybody may have written: of its checks and probes,
+// only the commands that the configuration in the directory has as well may run.
 func OpenConfig(ctx context.Context, dir string, cfg *schema.Config) (*Project, error) {
-	p, err := open(ctx, dir, cfg)
-	if p != nil && slices.ContainsFunc(cfg.Checks, func(c schema.Condition) bool { return len(c.Command) > 0 }) {
-		if own, diags := Parse(dir); !diags.HasErrors() {
-			p.trusted = own.Checks
+	var own *schema.Config
+	probes := programs(cfg)
+	if len(probes) > 0 || slices.ContainsFunc(cfg.Checks, func(c schema.Condition) bool { return len(c.Command) > 0 }) {
+		if read, diags := Parse(dir); !diags.HasErrors() {
+			own = read
 		}
 	}
+	for _, argv := range probes {
+		if own == nil || !slices.ContainsFunc(programs(own), func(o []string) bool { return slices.Equal(o, argv) }) {
+			return nil, fmt.Errorf("a probe of the saved plan runs %s, and no probe of the configuration in this directory does: make the plan anew, or put the probe into the configuration", schema.QuoteName(argv[0]))
+		}
+	}
+	p, err := open(ctx, dir, cfg)
+	if p != nil && own != nil {
+		p.trusted = own.Checks
+	}
 	return p, err
+}
+
+// programs are the programs that probes of a configuration run.
+func programs(cfg *schema.Config) [][]string {
+	var out [][]string
+	add := func(probes []schema.Probe) {
+		for _, p := range probes {
+			if len(p.Command) > 0 {
+				out = append(out, p.Command)
+			}
+		}
+	}
+	for _, a := range cfg.Migration.Accounts {
+		add(a.Probes)
+	}
+	for _, a := range cfg.Migration.Patterns {
+		add(a.Probes)
+	}
+	return out
 }
 
 func open(ctx context.Context, dir string, cfg *schema.Config) (*Project, error) {
