@@ -77,8 +77,8 @@ type LoadRequest struct {
 	Detail           *schema.ObjectDetail // of the origin, for what it is made with: character set, collation, owner
 }
 
-// lookEvent is one item of the answer to Look, a sequence of CBOR items in the
-// chunks of a stream.
+// lookEvent is one item of the answer to Look. In the chunks of a stream each
+// follows its length; see eventReader.
 type lookEvent struct {
 	Progress *providers.Progress
 	Account  *schema.FoundAccount
@@ -158,8 +158,7 @@ func (s *lookServer) look(st grpc.ServerStream) error {
 	if err != nil {
 		return err
 	}
-	found.Accounts = nil
-	if err := events.put(&lookEvent{Server: found}); err != nil {
+	if err := events.server(found); err != nil {
 		return err
 	}
 	return w.Close()
@@ -211,7 +210,7 @@ func NewLookClient(name string, d Dialer) (*LookClient, error) {
 func (c *LookClient) Close() error { return c.c.close() }
 
 // Look surveys the server. What a hostile server may send is bounded; see
-// lookReader.
+// readLook.
 func (c *LookClient) Look(ctx context.Context, q LookRequest, progress func(providers.Progress)) (*schema.FoundServer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

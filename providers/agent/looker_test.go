@@ -3,10 +3,12 @@ package agent
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +21,7 @@ import (
 // fakeLooker answers as a test says; what passes the wire is what is under test.
 type fakeLooker struct {
 	accounts []*schema.FoundAccount
+	server   *schema.FoundServer // nil: one with the layout that was asked for
 	err      error
 }
 
@@ -28,6 +31,9 @@ func (f *fakeLooker) Look(_ context.Context, q LookRequest, account func(*schema
 			return nil, err
 		}
 		progress(providers.Progress{Items: int64(i + 1)})
+	}
+	if f.server != nil {
+		return f.server, f.err
 	}
 	return &schema.FoundServer{Layout: q.Layout.Name, System: &schema.System{OS: "debian-12"}}, f.err
 }
@@ -83,19 +89,127 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestLookShortens: an account with more to say than an event holds arrives, and
-// says what it lost.
+// TestLookShortens: whichever list is too long, of an account or of the server,
+// and in number or in bytes: the survey arrives, and says what it lost.
 func TestLookShortens(t *testing.T) {
-	a := &schema.FoundAccount{Name: "big"}
-	for range 100_000 {
-		a.Lines = append(a.Lines, schema.Line{Path: strings.Repeat("x", 50)})
+	long := strings.Repeat("x", 2<<20)
+	for _, tt := range []struct {
+		name    string
+		account schema.FoundAccount
+		cut     []string
+		stops   bool
+	}{
+		{"lines", schema.FoundAccount{Lines: slices.Repeat([]schema.Line{{Path: strings.Repeat("x", 50)}}, 100_000)}, []string{"lines"}, false},
+		{"links", schema.FoundAccount{Links: slices.Repeat([]schema.Link{{Path: long}}, 3)}, []string{"links"}, false},
+		{"mailboxes", schema.FoundAccount{Mail: schema.Mail{Mailboxes: slices.Repeat([]string{long}, 3)}}, []string{"mailboxes"}, true},
+		{"folders", schema.FoundAccount{Mail: schema.Mail{Boxes: slices.Repeat([]schema.Mailbox{{Address: "a", Folders: []schema.MailFolder{{Name: long}}}}, 3)}}, []string{"folders"}, true},
+		{"sieve", schema.FoundAccount{Mail: schema.Mail{Boxes: []schema.Mailbox{{Sieve: slices.Repeat([]schema.Sieve{{Path: long}}, 3)}}}}, []string{"sieve"}, true},
+		{"boxes", schema.FoundAccount{Mail: schema.Mail{Boxes: slices.Repeat([]schema.Mailbox{{Address: long}}, 3)}}, []string{"boxes"}, true},
+		{"services", schema.FoundAccount{Services: slices.Repeat([]schema.Service{{Command: long}}, 3)}, []string{"services"}, true},
+		{"timers", schema.FoundAccount{Timers: slices.Repeat([]schema.Timer{{Command: long}}, 3)}, []string{"timers"}, true},
+		{"grants", schema.FoundAccount{DatabaseUsers: []schema.DatabaseUser{{Name: "u", Grants: slices.Repeat([]string{long}, 3)}}}, []string{"grants"}, true},
+		{"database users", schema.FoundAccount{DatabaseUsers: slices.Repeat([]schema.DatabaseUser{{Name: long}}, 3)}, []string{"database_users"}, true},
+		{"tables", schema.FoundAccount{Databases: []schema.Database{{Name: "d", Detail: &schema.ObjectDetail{Tables: slices.Repeat([]schema.Table{{Name: long}}, 3)}}}}, []string{"tables"}, false},
+		{"databases", schema.FoundAccount{Databases: slices.Repeat([]schema.Database{{Name: long}}, 3)}, []string{"databases"}, true},
+		{"sites", schema.FoundAccount{Sites: slices.Repeat([]schema.Site{{Root: long}}, 3)}, []string{"sites"}, true},
+		{"names of sites", schema.FoundAccount{Sites: []schema.Site{{Names: slices.Repeat([]string{long}, 3)}}}, []string{"sites.names"}, true},
+		{"pools", schema.FoundAccount{Pools: []schema.Pool{{Settings: map[string]string{"a": long, "b": long, "c": long}}}}, []string{"pools.settings"}, true},
+		{"keys", schema.FoundAccount{User: &schema.User{Keys: slices.Repeat([]schema.Key{{Comment: long}}, 3)}}, []string{"keys"}, true},
+		{"number of domains", schema.FoundAccount{Domains: make([]schema.Domain, maxList+1)}, []string{"domains"}, true},
+		{"number in all", schema.FoundAccount{Databases: slices.Repeat([]schema.Database{{Detail: &schema.ObjectDetail{Unlogged: make([]string, 60_000)}}}, 10)}, []string{"databases.unlogged"}, false},
+		{"two", schema.FoundAccount{Lines: slices.Repeat([]schema.Line{{Path: long}}, 3), Services: slices.Repeat([]schema.Service{{Command: long}}, 4)}, []string{"lines", "services"}, true},
+		{"findings", schema.FoundAccount{Findings: append(slices.Repeat([]schema.Finding{{Severity: schema.Warning, Summary: strings.Repeat("x", 8000)}}, 1000), schema.Finding{Severity: schema.Blocker})}, []string{"findings"}, true},
+		{"long findings", schema.FoundAccount{Findings: slices.Repeat([]schema.Finding{{Severity: schema.Blocker, Summary: long}}, 200)}, []string{"findings"}, true},
+		{"no list", schema.FoundAccount{User: &schema.User{Home: long + long + long}}, []string{"everything"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.account.Name, tt.account.UID, tt.account.Files.Bytes = "big", 1001, 7
+			found, err := lookPair(t, &fakeLooker{accounts: []*schema.FoundAccount{{Name: "a"}, &tt.account, {Name: "z"}}}).Look(t.Context(), LookRequest{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := found.Accounts[1]
+			if len(found.Accounts) != 3 || got.Name != "big" || got.UID != 1001 || got.Files.Bytes != 7 || !slices.Equal(got.Truncated, tt.cut) {
+				t.Errorf("%d accounts arrived, truncated %v, want %v", len(found.Accounts), got.Truncated, tt.cut)
+			}
+			if stops := slices.ContainsFunc(got.Findings, func(f schema.Finding) bool { return f.Blocks() }); stops != tt.stops {
+				t.Errorf("stopped %v, want %v", stops, tt.stops)
+			}
+		})
 	}
-	found, err := lookPair(t, &fakeLooker{accounts: []*schema.FoundAccount{a}}).Look(t.Context(), LookRequest{}, nil)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// TestLookShortensServer does the same for what is told of the server itself.
+func TestLookShortensServer(t *testing.T) {
+	long := strings.Repeat("x", 2<<20)
+	three := slices.Repeat([]string{long}, 3)
+	for _, tt := range []struct {
+		cut    string
+		server schema.FoundServer
+	}{
+		{"residue", schema.FoundServer{Residue: slices.Repeat([]schema.Residue{{Path: long}}, 3)}},
+		{"residue", schema.FoundServer{Residue: make([]schema.Residue, maxList+1)}},
+		{"services", schema.FoundServer{Services: map[string]string{"a": long, "b": long, "c": long}}},
+		{"settings", schema.FoundServer{System: &schema.System{Settings: slices.Repeat([]schema.Setting{{Value: long}}, 3)}}},
+		{"packages", schema.FoundServer{System: &schema.System{Packages: slices.Repeat([]schema.Software{{Name: long}}, 3)}}},
+		{"engines.databases.tables", schema.FoundServer{System: &schema.System{Engines: []schema.Engine{{Databases: []schema.Database{{Detail: &schema.ObjectDetail{Tables: slices.Repeat([]schema.Table{{Name: long}}, 3)}}}}}}}},
+		{"engines.users", schema.FoundServer{System: &schema.System{Engines: []schema.Engine{{Users: slices.Repeat([]schema.DatabaseUser{{Name: long}}, 3)}}}}},
+		{"firewall", schema.FoundServer{System: &schema.System{Firewall: three}}},
+		{"libraries", schema.FoundServer{System: &schema.System{Libraries: three}}},
+		{"unknown", schema.FoundServer{System: &schema.System{Unknown: slices.Repeat([]schema.Unknown{{Why: long}}, 3)}}},
+		{"ports", schema.FoundServer{System: &schema.System{Ports: slices.Repeat([]schema.Port{{Program: long}}, 3)}}},
+		{"everything", schema.FoundServer{System: &schema.System{Kernel: long + long + long}}},
+	} {
+		t.Run(tt.cut, func(t *testing.T) {
+			tt.server.Machine = "m"
+			found, err := lookPair(t, &fakeLooker{server: &tt.server, accounts: []*schema.FoundAccount{{Name: "a"}}}).Look(t.Context(), LookRequest{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(found.Accounts) != 1 || found.Machine != "m" || len(found.Findings) != 1 || found.Findings[0].Code != "survey-incomplete" || found.Findings[0].Object != tt.cut || !found.Findings[0].Blocks() {
+				t.Errorf("%d accounts arrived, machine %q, findings %+v, want %s cut", len(found.Accounts), found.Machine, found.Findings, tt.cut)
+			}
+		})
 	}
-	if got := found.Accounts[0]; len(got.Lines) != 0 || len(got.Truncated) != 1 || got.Truncated[0] != "lines" {
-		t.Errorf("%d lines arrived, truncated %v", len(got.Lines), got.Truncated)
+}
+
+// TestLookRefuses: lengths and numbers that no agent sends are refused before
+// memory is taken for them.
+func TestLookRefuses(t *testing.T) {
+	event := func(data []byte) []byte {
+		return append(binary.BigEndian.AppendUint32(nil, uint32(len(data))), data...)
+	}
+	list := func(n int) []byte { // an account with n empty databases
+		b := append([]byte{0xa1, 0x67}, "Account\xa1\x69databases\x9a"...)
+		return append(binary.BigEndian.AppendUint32(b, uint32(n)), bytes.Repeat([]byte{0xa0}, n)...)
+	}
+	nested := append([]byte{0xa1, 0x67}, "Account\xa1\x69databases\x8a"...) // ten databases with 60,000 tables each
+	for range 10 {
+		nested = append(nested, "\xa1\x66detail\xa1\x66tables\x99\xea\x60"...)
+		nested = append(nested, bytes.Repeat([]byte{0xa0}, 60_000)...)
+	}
+	for name, tt := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"nothing":         {nil, io.ErrUnexpectedEOF.Error()},
+		"half a length":   {[]byte{0, 0}, io.ErrUnexpectedEOF.Error()},
+		"half an event":   {[]byte{0, 0, 0, 9, 0xa0}, io.ErrUnexpectedEOF.Error()},
+		"empty":           {[]byte{0, 0, 0, 0}, "0 bytes"},
+		"long":            {[]byte{0xff, 0xff, 0xff, 0xff}, "4294967295 bytes"},
+		"one byte more":   {binary.BigEndian.AppendUint32(nil, maxEvent+1), "4194305 bytes"},
+		"a long list":     {event(list(maxList + 1)), "max number of elements"},
+		"a claimed list":  {event(list(9)[:24]), "not CBOR"},
+		"many lists":      {event(nested), "600010 elements"},
+		"two in one":      {event([]byte{0xa0, 0xa0}), "extraneous"},
+		"after the end":   {append(event([]byte("\xa1\x66Server\xa0")), 0, 0, 0, 1, 0xa0), "goes on after"},
+		"indefinite list": {event([]byte{0x9f, 0xff}), "not CBOR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := readLook(bytes.NewReader(tt.data), nil); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v does not say %q", err, tt.want)
+			}
+		})
 	}
 }
 
@@ -124,9 +238,11 @@ func FuzzReadLook(f *testing.F) {
 	w := newLookWriter(&b)
 	w.progress(providers.Progress{Items: 1})
 	_ = w.account(&schema.FoundAccount{Name: "a", Lines: []schema.Line{{Kind: "shebang"}}})
-	_ = w.put(&lookEvent{Server: &schema.FoundServer{System: &schema.System{OS: "debian-12"}}})
+	_ = w.server(&schema.FoundServer{System: &schema.System{OS: "debian-12"}})
 	f.Add(b.Bytes())
-	f.Add([]byte{0xa1, 0x67, 'A', 'c', 'c', 'o', 'u', 'n', 't', 0xa0})
+	f.Add([]byte{0, 0, 0, 0})
+	f.Add([]byte{0, 0x40, 0, 1, 0xa0})
+	f.Add([]byte{0, 0, 0, 10, 0xa1, 0x67, 'A', 'c', 'c', 'o', 'u', 'n', 't', 0xa0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		found, err := readLook(bytes.NewReader(data), nil)
 		if (found == nil) == (err == nil) {

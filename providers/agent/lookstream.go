@@ -1,11 +1,14 @@
 package agent
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -21,6 +24,9 @@ const (
 	maxEvent  = 4 << 20   // bytes of one event on the wire
 	maxKept   = 512 << 20 // bytes of all that is kept, as they lie in memory
 	maxEvents = 1 << 21   // accounts and progress together
+	// An event of few bytes must not become gigabytes of empty structures.
+	maxList     = 1 << 16 // elements of one list
+	maxElements = 1 << 19 // of all lists of an event
 )
 
 // lookWriter writes events; one that is too long is shortened, and says so.
@@ -37,52 +43,20 @@ func (l *lookWriter) put(e *lookEvent) error {
 	if err != nil {
 		return err
 	}
-	if len(data) > maxEvent {
+	if len(data) > maxEvent { // more than account and server leave
 		return fmt.Errorf("an answer of %d bytes is longer than %d", len(data), maxEvent)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, err = l.w.Write(data)
+	_, err = l.w.Write(append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(data)), uint32(len(data))), data...))
 	return err
 }
 
 func (l *lookWriter) progress(p providers.Progress) { _ = l.put(&lookEvent{Progress: &p}) }
 
-// account writes one account. One with more to say than fits loses its longest
-// lists, one after the other, and names them as truncated.
-func (l *lookWriter) account(a *schema.FoundAccount) error {
-	for _, cut := range []func() (string, int){
-		func() (string, int) { n := len(a.Lines); a.Lines = nil; return "lines", n },
-		func() (string, int) { n := len(a.Links); a.Links = nil; return "links", n },
-		func() (string, int) { n := len(a.Mentions); a.Mentions = nil; return "mentions", n },
-		func() (string, int) { n := len(a.Binaries); a.Binaries = nil; return "binaries", n },
-		func() (string, int) { n := len(a.Environments); a.Environments = nil; return "environments", n },
-		func() (string, int) {
-			n := 0
-			for i := range a.Databases {
-				n++
-				a.Databases[i].Detail = nil
-			}
-			return "databases", n
-		},
-	} {
-		data, err := l.c.enc.Marshal(&lookEvent{Account: a})
-		if err != nil {
-			return err
-		}
-		if len(data) <= maxEvent {
-			break
-		}
-		if what, n := cut(); n > 0 {
-			a.Truncated = append(a.Truncated, what)
-		}
-	}
-	return l.put(&lookEvent{Account: a})
-}
-
 // readLook reads the events of a survey and puts the answer together.
 func readLook(r io.Reader, progress func(providers.Progress)) (*schema.FoundServer, error) {
-	dec := newCodec().dec
+	dec := newLookDecoder()
 	var accounts []*schema.FoundAccount
 	kept, fr := 0, &eventReader{r: r}
 	for range maxEvents {
@@ -92,6 +66,9 @@ func readLook(r io.Reader, progress func(providers.Progress)) (*schema.FoundServ
 		}
 		if err != nil {
 			return nil, err
+		}
+		if n, err := elements(raw); err != nil || n > maxElements {
+			return nil, fmt.Errorf("the survey is not what an agent writes: lists of %d elements, %w", n, cmp.Or(err, errNotCBOR))
 		}
 		var e lookEvent
 		if err := dec.Unmarshal(raw, &e); err != nil {
@@ -123,42 +100,49 @@ func tooMuch() error {
 	return fmt.Errorf("the survey has more to say than %d MB: the agent is not the one that was put there, or the server is too large for one survey", maxKept>>20)
 }
 
-// eventReader cuts the sequence of CBOR items into single ones, none longer
-// than maxEvent.
+// newLookDecoder decodes events. It takes shorter lists than the protocol's own
+// decoder, which reads what an agent with records sends.
+func newLookDecoder() cbor.DecMode {
+	dec, err := cbor.DecOptions{
+		MaxArrayElements: maxList,
+		MaxMapPairs:      maxList,
+		MaxNestedLevels:  32,
+		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+		IndefLength:      cbor.IndefLengthForbidden,
+		UTF8:             cbor.UTF8DecodeInvalid, // names of files need not be UTF-8
+	}.DecMode()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return dec
+}
+
+// eventReader reads events one by one: four bytes with the length, big-endian,
+// and as many of CBOR.
 type eventReader struct {
 	r   io.Reader
 	buf []byte
-	eof error
 }
 
+// next returns the next event; it is good until the one after it. io.EOF: there
+// is none.
 func (e *eventReader) next() ([]byte, error) {
-	for {
-		if len(e.buf) > 0 {
-			// Well-formedness says where an item ends before anything is decoded.
-			rest, err := cbor.UnmarshalFirst(e.buf, new(cbor.RawMessage))
-			if err == nil {
-				item := e.buf[:len(e.buf)-len(rest)]
-				e.buf = rest
-				return item, nil
-			}
-			if !errors.Is(err, io.ErrUnexpectedEOF) {
-				return nil, fmt.Errorf("the survey is not what an agent writes: %w", err)
-			}
-			if len(e.buf) >= maxEvent {
-				return nil, fmt.Errorf("the survey has an item longer than %d bytes", maxEvent)
-			}
-		}
-		if e.eof != nil {
-			if len(e.buf) > 0 && errors.Is(e.eof, io.EOF) {
-				return nil, io.ErrUnexpectedEOF
-			}
-			return nil, e.eof
-		}
-		chunk := make([]byte, min(max(64<<10, len(e.buf)), maxEvent-len(e.buf)))
-		n, err := e.r.Read(chunk)
-		e.buf = append(e.buf, chunk[:n]...)
-		e.eof = err
+	var head [4]byte
+	if _, err := io.ReadFull(e.r, head[:]); err != nil {
+		return nil, err
 	}
+	n := binary.BigEndian.Uint32(head[:])
+	if n == 0 || n > maxEvent {
+		return nil, fmt.Errorf("the survey is not what an agent writes: an event of %d bytes, they have 1 to %d", n, maxEvent)
+	}
+	e.buf = slices.Grow(e.buf[:0], int(n))[:n]
+	if _, err := io.ReadFull(e.r, e.buf); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	return e.buf, nil
 }
 
 // sizeOf is about how much memory a value keeps.
