@@ -112,7 +112,7 @@ func TestLines(t *testing.T) {
 			"notes.txt": "/tmp/x 0.0.0.0:1",
 		}, []string{
 			"localhost-service .env:1 127.0.0.1 (redis)", "localhost-service .env:3 localhost:11211 (memcached)", "localhost-service d.php:2 localhost:9200 (elasticsearch)", "localhost-service e.json:1 127.0.0.1:5672 (rabbitmq)",
-			"log-reader b.sh:1 admin/logs/http/2024/x.log", "log-reader b.sh:2 /var/log/apache2/access.log", `sql-mode c.php:2 $db->query("SET SESSION sql_mode = ''");`,
+			"log-reader b.sh:1 admin/logs/http/2024/x.log", "log-reader b.sh:2 /var/log/apache2/access.log", `sql-mode c.php:2 sql_mode = ''`,
 			"tmp a.php:2 /tmp/state.db", "tmp a.php:3 /tmp", "tmp a.php:5 /tmp/y",
 		}},
 		"old programs": {map[string]string{

@@ -146,16 +146,16 @@ func (s *running) placeCron(c cronLine) {
 	switch {
 	case c.name != "" && a != nil && s.byUser(c.user) == a:
 		if len(a.Lines) < 10_000 {
-			a.Lines = append(a.Lines, schema.Line{Kind: "cron-variable", Path: c.file, Line: c.line, What: c.name + "=" + shown(c.name, c.command)})
+			a.Lines = append(a.Lines, schema.Line{Kind: "cron-variable", Path: c.file, Line: c.line, What: c.name + "=" + clip(shown(c.name, c.command), maxCommand)})
 		}
 	case c.name != "":
-		s.ownCron(c, c.name, shown(c.name, c.command))
+		s.ownCron(c, c.name, clip(shown(c.name, c.command), maxCommand))
 	case a == nil:
-		s.ownCron(c, masked(c.command), c.schedule+" "+c.user)
+		s.ownCron(c, command(c.command), c.schedule+" "+c.user)
 	case len(a.Timers) >= 5000:
 		a.truncated("timers")
 	default:
-		a.Timers = append(a.Timers, schema.Timer{Name: at, Schedule: c.schedule, Command: masked(c.command), User: c.user})
+		a.Timers = append(a.Timers, schema.Timer{Name: at, Schedule: c.schedule, Command: command(c.command), User: c.user})
 		a.Tasks = append(a.Tasks, schema.Task{Name: at, Schedule: c.schedule})
 		if c.shared && c.file != "/etc/crontab" && s.byUser(c.user) == a {
 			a.other(c.file)

@@ -56,7 +56,7 @@ func parseKey(line string) (k schema.Key, ok bool) {
 	if k, ok = parseBareKey(rest); !ok {
 		return k, false
 	}
-	k.Options = clip(hideEnvironment(options), maxOptions)
+	k.Options = clip(masked(hideEnvironment(options)), maxOptions)
 	return k, true
 }
 

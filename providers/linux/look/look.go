@@ -67,7 +67,7 @@ func (m *Machine) Look(ctx context.Context, q agent.LookRequest, account func(*s
 		}
 	}
 	for _, a := range w.accounts {
-		if err := account(a.found()); err != nil {
+		if err := account(concealAccount(a.found())); err != nil {
 			return nil, err
 		}
 	}
@@ -77,6 +77,7 @@ func (m *Machine) Look(ctx context.Context, q agent.LookRequest, account func(*s
 	}
 	w.server.At = w.m.Now()
 	slices.SortFunc(w.server.Findings, byFinding)
+	concealServer(w.server)
 	return w.server, nil
 }
 

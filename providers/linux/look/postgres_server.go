@@ -137,6 +137,9 @@ WHEN r.rolpassword IS NULL THEN '' ELSE 'unknown' END FROM pg_catalog.pg_authid 
 	}
 	grant := func(v []string) {
 		if u := at[v[0]]; u != nil && len(u.Grants) < maxPerObject {
+			if len(v) > 2 { // a setting of the role: name=value
+				v[1] += roleSetting(v[2])
+			}
 			u.Grants = append(u.Grants, v[1])
 		}
 	}
@@ -145,7 +148,7 @@ WHEN r.rolpassword IS NULL THEN '' ELSE 'unknown' END FROM pg_catalog.pg_authid 
 FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member ORDER BY 1, 2`,
 		`SELECT g.rolname, 'GRANT ' || string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type) || ' ON DATABASE ' || quote_ident(d.datname) || ' TO ' || quote_ident(g.rolname)
 FROM pg_catalog.pg_database d, LATERAL pg_catalog.aclexplode(d.datacl) x JOIN pg_catalog.pg_roles g ON g.oid = x.grantee GROUP BY g.rolname, d.datname ORDER BY 1, 2`,
-		`SELECT r.rolname, 'ALTER ROLE ' || quote_ident(r.rolname) || coalesce(' IN DATABASE ' || quote_ident(d.datname), '') || ' SET ' || c
+		`SELECT r.rolname, 'ALTER ROLE ' || quote_ident(r.rolname) || coalesce(' IN DATABASE ' || quote_ident(d.datname), '') || ' SET ', c
 FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase, LATERAL unnest(s.setconfig) c ORDER BY 1, 2`,
 	} {
 		if err := texts(ctx, c, q, grant); err != nil {
@@ -153,6 +156,13 @@ FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.set
 		}
 	}
 	return out, nil
+}
+
+// roleSetting is a setting of a role as it may be told: people keep keys of
+// their programs there.
+func roleSetting(s string) string {
+	name, value, _ := strings.Cut(s, "=")
+	return name + "=" + shown(name, value)
 }
 
 // databases lists them; templates are the server's own.

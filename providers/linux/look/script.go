@@ -110,7 +110,7 @@ func (s *search) lineOf(at int) int {
 
 // found notes a line.
 func (s *search) found(kind string, at int, what, note string) {
-	s.h.lines.add(schema.Line{Kind: kind, Path: s.path, Line: s.lineOf(at), What: clip(what, maxWhat), Note: note})
+	s.h.lines.add(schema.Line{Kind: kind, Path: s.path, Line: s.lineOf(at), What: clip(masked(what), maxWhat), Note: clip(masked(note), maxWhat)})
 }
 
 // maxWhat bounds what is shown of a line.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -106,8 +107,12 @@ func (s *search) sqlMode(from, to int) {
 	if comment(line) {
 		return
 	}
-	s.found("sql-mode", from, strings.TrimSpace(line), "")
+	s.found("sql-mode", from, sqlModeValue.FindString(string(s.text[from:min(len(s.text), from+maxWhat)])), "")
 }
+
+// sqlModeValue is sql_mode and the value that follows it, but nothing else of its
+// line: passwords of connections stand there.
+var sqlModeValue = regexp.MustCompile("(?i)^sql_mode(?:[\\\\\"'`\\]]*[ \\t]*(?:=>|:=|[=:]|[\"'][ \\t]*,)[ \\t]*(?:\\\\?\"[a-z_, ]*\\\\?\"|\\\\?'[a-z_, ]*\\\\?'|(?:concat|replace)\\([a-z_@,.'\" \\t]*\\(?[a-z_@,.'\" \\t]*\\)*|[a-z_,@$.]+))?")
 
 // services are what programs reach on this machine, by the words that stand near
 // the address, and by their ports.

@@ -54,7 +54,7 @@ func execLine(u *unit) string {
 
 func (s *running) placeService(u *unit) {
 	x := schema.Service{
-		Name: u.name, User: cmpOr(u.get("Service", "User"), u.user()), Command: masked(execLine(u)), File: u.file, Enabled: u.on,
+		Name: u.name, User: cmpOr(u.get("Service", "User"), u.user()), Command: command(execLine(u)), File: u.file, Enabled: u.on,
 		Running: s.runs(u), Type: u.get("Service", "Type"),
 	}
 	a := s.ownerOf(u)

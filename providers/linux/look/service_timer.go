@@ -17,12 +17,12 @@ func (s *running) placeTimer(u *unit, units []*unit) {
 			service = x
 		}
 	}
-	a, command, user := u.owner, "", u.user()
+	a, line, user := u.owner, "", u.user()
 	if service != nil {
-		a, command, user = s.ownerOf(service), execLine(service), cmpOr(service.get("Service", "User"), user)
+		a, line, user = s.ownerOf(service), execLine(service), cmpOr(service.get("Service", "User"), user)
 	}
 	for _, e := range timerTimes(u) {
-		t := schema.Timer{Name: u.name, Schedule: e, Command: masked(command), User: user}
+		t := schema.Timer{Name: u.name, Schedule: e, Command: command(line), User: user}
 		if a == nil {
 			s.ownTimer(u, t)
 			continue

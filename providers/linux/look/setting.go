@@ -77,6 +77,7 @@ func (s *settings) add(service, key, value, file string, line int) {
 	if len(value) > maxValue {
 		value = value[:maxValue] + "…"
 	}
+	key = masked(key)
 	s.list = append(s.list, schema.Setting{Service: service, Key: key[:min(len(key), 500)], Value: value, File: file, Line: line})
 }
 

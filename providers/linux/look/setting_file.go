@@ -27,6 +27,8 @@ func (s *settings) nginx(file string, text []byte) {
 				deep(d.block, prefix+strings.TrimSpace(d.name+" "+d.text())+"/")
 			case d.name == "log_format" || d.name == "add_header" || strings.HasPrefix(d.name, "set_real_ip") || strings.HasSuffix(d.name, "_zone") || d.name == "default":
 				s.add("nginx", prefix+d.name+"/"+d.arg(0), strings.Join(d.args[min(1, len(d.args)):], " "), d.file, d.line)
+			case ofParameters(d.name):
+				s.add("nginx", prefix+d.name+"/"+d.arg(0), strings.Join(d.args[min(1, len(d.args)):], " "), d.file, d.line)
 			default:
 				s.add("nginx", prefix+d.name, d.text(), d.file, d.line)
 			}
@@ -49,7 +51,10 @@ func (s *settings) apache(file string, text []byte) {
 				s.add("apache", "LoadModule/"+d.arg(0), "on", d.file, d.line)
 			case d.open:
 				deep(d.block, prefix+strings.TrimSpace(d.name+" "+d.text())+"/")
-			case d.is("SetEnv") || d.is("LogFormat") || d.is("Define") || d.is("Header") || d.is("Alias") || d.is("AddType") || strings.HasPrefix(strings.ToLower(d.name), "add"):
+			case d.is("SetEnv") || d.is("Define") || d.is("Header") || d.is("RequestHeader") || d.is("PassEnv") || d.is("UnsetEnv"):
+				name, value := named(d.args)
+				s.add("apache", prefix+d.name+"/"+name, cmpOr(value, "on"), d.file, d.line)
+			case d.is("LogFormat") || d.is("Alias") || d.is("AddType") || strings.HasPrefix(strings.ToLower(d.name), "add"):
 				s.add("apache", prefix+d.name+"/"+d.text(), "on", d.file, d.line)
 			default:
 				s.add("apache", prefix+d.name, d.text(), d.file, d.line)
@@ -57,6 +62,28 @@ func (s *settings) apache(file string, text []byte) {
 		}
 	}
 	deep(list, "")
+}
+
+// ofParameters says whether a directive of nginx gives a value to a name: its
+// value is judged by that name.
+func ofParameters(name string) bool {
+	switch name {
+	case "set", "proxy_set_header", "grpc_set_header", "more_set_headers", "more_set_input_headers":
+		return true
+	}
+	return strings.HasSuffix(name, "_param")
+}
+
+// named cuts the words of a directive of Apache behind the name that it is
+// about; in front of it may stand what is done with it.
+func named(args []string) (name, value string) {
+	i := slices.IndexFunc(args, func(w string) bool {
+		return !slices.Contains([]string{"always", "onsuccess", "set", "setifempty", "append", "add", "merge", "edit", "edit*", "unset", "echo", "note"}, strings.ToLower(w))
+	})
+	if i < 0 {
+		return strings.Join(args, " "), ""
+	}
+	return strings.Join(args[:i+1], " "), strings.Join(args[i+1:], " ")
 }
 
 // ofListings says whether a directive is of the long tables of types and icons
