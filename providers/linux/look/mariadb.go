@@ -7,12 +7,10 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/stopover/stopover/providers/linux/engine"
 	"github.com/stopover/stopover/schema"
@@ -91,8 +89,8 @@ func (w *world) mariadbStopped(ctx context.Context, socket string, failed error)
 		return nil
 	}
 	e := schema.Engine{Name: "mariadb", Socket: socket, Data: w.mariadbDatadir()}
-	if program != "" && w.m.Root == "/" {
-		e.Name, e.Version = versionOf(ctx, program)
+	if program != "" {
+		e.Name, e.Version = versionOf(ctx, w.dir(), program)
 	}
 	e.Error = engineTitle(e.Name) + " is installed and does not run: start it (systemctl start mariadb) and survey again"
 	if failed != nil {
@@ -138,12 +136,8 @@ func (w *world) mariadbDatadir() string {
 
 // versionOf asks a program that does not run for its version; it reads nothing
 // and starts nothing.
-func versionOf(ctx context.Context, program string) (name, version string) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	c := exec.CommandContext(ctx, program, "--no-defaults", "--version")
-	c.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	out, err := c.Output()
+func versionOf(ctx context.Context, r root, program string) (name, version string) {
+	out, err := r.run(ctx, program, "--no-defaults", "--version")
 	if err != nil {
 		return "mariadb", ""
 	}

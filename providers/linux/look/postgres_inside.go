@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/stopover/stopover/providers/linux/engine"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -51,13 +52,13 @@ type pgInside struct {
 	p *postgres
 	c *pgx.Conn
 	d *schema.ObjectDetail
-	// count are the tables that seem small enough, as they are written in a query.
+	// small are the tables that seem small enough to be counted.
 	small []pgSmall
 }
 
 type pgSmall struct {
-	at   int // in d.Tables
-	name string
+	at           int    // in d.Tables
+	name, column string // as they are written in a query
 }
 
 // notSystem leaves out what every database has, and what only a session sees.
@@ -73,7 +74,7 @@ func (x *pgInside) tables(ctx context.Context) error {
 coalesce(pg_catalog.pg_total_relation_size(c.oid), 0), c.relreplident::text,
 EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid),
 EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND NOT i.indisprimary AND i.indisvalid),
-`+access+`, coalesce(pg_catalog.pg_relation_size(c.oid), 0)
+`+access+`, coalesce(pg_catalog.pg_relation_size(c.oid), 0), `+engine.CountColumn(x.p.number, countBytes)+`
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r','m') AND`+notSystem+` ORDER BY 1`, func(v []string) {
 		t := schema.Table{Name: v[0], Engine: v[9], Estimated: true}
@@ -96,8 +97,8 @@ WHERE c.relkind IN ('r','m') AND`+notSystem+` ORDER BY 1`, func(v []string) {
 		if v[3] == "u" {
 			x.d.Unlogged = append(x.d.Unlogged, t.Name)
 		}
-		if rows <= countRows && main <= countBytes {
-			x.small = append(x.small, pgSmall{len(x.d.Tables), v[1]})
+		if v[2] == "r" && v[11] != "" && rows <= countRows && main <= countBytes {
+			x.small = append(x.small, pgSmall{len(x.d.Tables), v[1], v[11]})
 		}
 		x.d.Tables = append(x.d.Tables, t)
 	})
@@ -180,37 +181,19 @@ WHERE c.relkind = 'v' AND` + notSystem + ` AND` + notExtension + `c.oid AND e.cl
 	return nil
 }
 
-// count counts the tables that seem small, many in one query, until the time
-// for it is over.
+// count counts the tables that seem small, until the time for it is over. One
+// that may not be read keeps its estimate.
 func (x *pgInside) count(ctx context.Context) error {
-	for batch := range slices.Chunk(x.small, countBatch) {
+	for _, t := range x.small {
 		if x.p.counter.over() || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		x.countSome(ctx, batch)
+		if n, err := engine.CountRows(ctx, x.c.PgConn(), t.name, t.column); err == nil {
+			x.d.Tables[t.at].Rows, x.d.Tables[t.at].Estimated = n, false
+		}
+		if x.c.IsClosed() {
+			return fmt.Errorf("the session ended while %s was counted", x.d.Tables[t.at].Name)
+		}
 	}
 	return nil
-}
-
-// countSome counts some tables. One that may not be read is found by halves, and
-// keeps its estimate.
-func (x *pgInside) countSome(ctx context.Context, tables []pgSmall) {
-	var q strings.Builder
-	for i, t := range tables {
-		if i > 0 {
-			q.WriteString(" UNION ALL ")
-		}
-		fmt.Fprintf(&q, "SELECT %d, pg_catalog.count(*) FROM ONLY %s", t.at, t.name)
-	}
-	err := texts(ctx, x.c, q.String(), func(v []string) {
-		at, err := strconv.Atoi(v[0])
-		n, errRows := strconv.ParseInt(v[1], 10, 64)
-		if err == nil && errRows == nil && at < len(x.d.Tables) {
-			x.d.Tables[at].Rows, x.d.Tables[at].Estimated = n, false
-		}
-	})
-	if err != nil && len(tables) > 1 && ctx.Err() == nil {
-		x.countSome(ctx, tables[:len(tables)/2])
-		x.countSome(ctx, tables[len(tables)/2:])
-	}
 }

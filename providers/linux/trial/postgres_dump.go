@@ -28,7 +28,6 @@ import (
 const (
 	countBytes = 1 << 30
 	countTime  = 10 * time.Minute
-	countBatch = 100
 )
 
 // servers are the PostgreSQL servers that have a socket here.
@@ -91,12 +90,12 @@ func dumpPostgres(ctx context.Context, q agent.DumpRequest, w io.Writer) (agent.
 	if err := tx.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot()").Scan(&snapshot); err != nil {
 		return agent.Dumped{}, err
 	}
-	h, major, err := aboutPostgres(ctx, tx)
+	h, number, err := aboutPostgres(ctx, tx)
 	if err != nil {
 		return agent.Dumped{}, fmt.Errorf("%s: %w", schema.QuoteName(q.Database), err)
 	}
 	warnings := []string{}
-	if left := countTables(ctx, tx, h.Tables); left > 0 {
+	if left := countTables(ctx, tx, number, h.Tables); left > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d tables were not counted at the origin: they are large, or may not be read", left))
 	}
 	counted := &counting{w: w}
@@ -104,7 +103,7 @@ func dumpPostgres(ctx context.Context, q agent.DumpRequest, w io.Writer) (agent.
 		return agent.Dumped{}, err
 	}
 	said := problems{}
-	err = pgDump(ctx, at, major, snapshot, q.Database, counted, &said)
+	err = pgDump(ctx, at, number/10000, snapshot, q.Database, counted, &said)
 	out := agent.Dumped{Bytes: counted.n, Tables: h.Tables, Warnings: append(warnings, said.list()...)}
 	switch {
 	case counted.err != nil:
@@ -164,10 +163,10 @@ func passLine(password string) string {
 // outside leaves out what every database has.
 const outside = ` n.nspname NOT IN ('pg_catalog','information_schema','pg_toast') AND n.nspname !~ '^pg_(toast_)?temp_'`
 
-// aboutPostgres is what a database is made with.
-func aboutPostgres(ctx context.Context, tx pgx.Tx) (h header, major int, err error) {
+// aboutPostgres is what a database is made with, and the server's version as a
+// number: 150018.
+func aboutPostgres(ctx context.Context, tx pgx.Tx) (h header, number int, err error) {
 	h = header{Engine: "postgresql", Tables: map[string]int64{}}
-	var number int
 	if err := tx.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, split_part(current_setting('server_version'), ' ', 1)").Scan(&number, &h.Version); err != nil {
 		return h, 0, err
 	}
@@ -197,60 +196,53 @@ UNION SELECT n.nspowner FROM pg_catalog.pg_namespace n WHERE`+outside+` AND n.ns
 	if err == nil {
 		h.Owners, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
-	return h, number / 10000, err
+	return h, number, err
 }
 
 // countTables counts what can be counted in the transaction's moment, and says
 // how many tables it left out. Members of extensions come with them.
-func countTables(ctx context.Context, tx pgx.Tx, into map[string]int64) (left int) {
+func countTables(ctx context.Context, tx pgx.Tx, number int, into map[string]int64) (left int) {
 	rows, err := tx.Query(ctx, `SELECT n.nspname || '.' || c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_catalog.pg_relation_size(c.oid),
-pg_catalog.has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+pg_catalog.has_table_privilege(c.oid, 'SELECT'), `+engine.CountColumn(number, countBytes)+` FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND`+outside+` AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e WHERE e.deptype = 'e' AND e.objid = c.oid) ORDER BY 3, 1`)
 	if err != nil {
 		return 0
 	}
 	type table struct {
-		name, quoted string
-		bytes        *int64
-		read         bool
+		name, quoted, column string
+		bytes                *int64
+		read                 bool
 	}
 	all, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (t table, err error) {
-		return t, r.Scan(&t.name, &t.quoted, &t.bytes, &t.read)
+		return t, r.Scan(&t.name, &t.quoted, &t.bytes, &t.read, &t.column)
 	})
 	if err != nil {
 		return 0
 	}
-	small := slices.DeleteFunc(slices.Clone(all), func(t table) bool { return t.bytes == nil || *t.bytes > countBytes || !t.read })
+	small := slices.DeleteFunc(slices.Clone(all), func(t table) bool { return t.bytes == nil || *t.bytes > countBytes || !t.read || t.column == "" })
 	until := time.Now().Add(countTime)
-	for batch := range slices.Chunk(small, countBatch) {
-		if time.Now().After(until) {
+	for _, t := range small {
+		if time.Now().After(until) || ctx.Err() != nil {
 			break
 		}
-		var q strings.Builder
-		for i, t := range batch {
-			if i > 0 {
-				q.WriteString(" UNION ALL ")
-			}
-			fmt.Fprintf(&q, "SELECT %d, pg_catalog.count(*) FROM ONLY %s", i, t.quoted)
-		}
-		nested, err := tx.Begin(ctx) // an error would end the moment
-		if err != nil {
-			break
-		}
-		if rows, err = nested.Query(ctx, q.String()); err != nil {
-			_ = nested.Rollback(ctx)
-			continue
-		}
-		var i int
-		var n int64
-		_, _ = pgx.ForEachRow(rows, []any{&i, &n}, func() error {
-			into[batch[i].name] = n
-			return nil
-		})
-		_ = nested.Rollback(ctx)
-		if ctx.Err() != nil {
-			break
+		if n, err := countTable(ctx, tx, t.quoted, t.column); err == nil {
+			into[t.name] = n
 		}
 	}
 	return len(all) - len(into)
+}
+
+// countTable counts by itself: an error would end the moment, and a lock stay.
+// pgx's own nested transactions are not used, for each would stay in the others.
+func countTable(ctx context.Context, tx pgx.Tx, table, column string) (int64, error) {
+	if _, err := tx.Exec(ctx, "SAVEPOINT counting"); err != nil {
+		return 0, err
+	}
+	n, err := engine.CountRows(ctx, tx.Conn().PgConn(), table, column)
+	for _, back := range []string{"ROLLBACK TO SAVEPOINT counting", "RELEASE SAVEPOINT counting"} {
+		if _, errBack := tx.Exec(ctx, back); errBack != nil {
+			return 0, errors.Join(err, errBack)
+		}
+	}
+	return n, err
 }

@@ -162,8 +162,10 @@ func pgLeftovers(t *testing.T, p *enginetest.Postgres, name string) {
 // do nothing, and nobody with rights looks into what it made.
 func pgHostile(t *testing.T, p *enginetest.Postgres) {
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
+	for _, d := range []string{dir, filepath.Dir(dir)} { // the server's user comes in
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
 	}
 	touch := filepath.Join(dir, "touched")
 	// What a superuser had pg_dump write, with what a trial must not do in it.
@@ -174,6 +176,9 @@ func pgHostile(t *testing.T, p *enginetest.Postgres) {
 		"CREATE FUNCTION c_sleep(float8) RETURNS void LANGUAGE internal AS 'pg_sleep'", "CREATE TABLE d (a int DEFAULT run(), b int CHECK (run() > 0))", "INSERT INTO d VALUES (1, 1)",
 		"CREATE MATERIALIZED VIEW mv AS SELECT run()", "CREATE INDEX ON d ((a + 1))", "CREATE PUBLICATION pub FOR ALL TABLES")
 	defer p.Exec("postgres", "DROP DATABASE evil")
+	if err := os.Remove(touch); err != nil { // making it ran it, as a superuser
+		t.Fatal("what is to do harm does nothing: it tests nothing:", err)
+	}
 	_, out := tryPostgres(t, p, p, "evil")
 	if _, err := os.Lstat(touch); err == nil {
 		t.Error("the archive made a file")
@@ -265,5 +270,24 @@ func TestAgentKilled(t *testing.T) {
 	}
 	if after := pgState(p); after != before {
 		t.Errorf("%s\nwas\n%s", after, before)
+	}
+}
+
+// What an account put into its tables is not run with a superuser's rights when
+// they are counted and dumped.
+func TestPostgresTrap(t *testing.T) {
+	p := enginetest.StartPostgres(t)
+	samplePg(p, "shop")
+	p.Exec("shop", "CREATE TABLE nothing ()", "CREATE TABLE texts (t text)", "INSERT INTO texts VALUES (NULL), ('x')")
+	sprung := p.Trap(t, "shop", "shop")
+	d, err := Dump(t.Context(), agent.DumpRequest{Engine: "postgresql", Database: "shop", Layout: schema.Layout{PostgreSQL: []string{p.Dir}}}, io.Discard)
+	if err != nil || sprung() {
+		t.Fatalf("the account's code ran as a superuser: %t, %v", sprung(), err)
+	}
+	if d.Tables["trap.trap"] != 3 || d.Tables["public.posts"] != 4000 || d.Tables["public.texts"] != 2 || len(d.Tables) != 5 {
+		t.Errorf("%+v", d.Tables)
+	}
+	if len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "1 tables were not counted") {
+		t.Errorf("%q", d.Warnings)
 	}
 }
