@@ -99,6 +99,10 @@ func (s *server) engine(name string) string {
 	return ""
 }
 
+// afterAnswer is how long a dump has to end by itself when the answer is there
+// before its end: its server may write nothing for a long time.
+const afterAnswer = 10 * time.Second
+
 // relayOne sends one dump from server to server. Nothing is kept on the way, and
 // neither end runs ahead of the other.
 func relayOne(ctx context.Context, account string, d schema.Database, from, on *server, sent func(int64)) (schema.TriedDatabase, error) {
@@ -121,11 +125,12 @@ func relayOne(ctx context.Context, account string, d schema.Database, from, on *
 	default:
 	}
 	_ = r.Close() // an answer may come before the end of the dump
-	if err != nil {
+	stopped := err != nil || !endsSoon(over)
+	if stopped {
 		cancel()
 	}
 	<-over
-	early := errors.Is(dumpErr, io.ErrClosedPipe)
+	early := errors.Is(dumpErr, io.ErrClosedPipe) || stopped && dumpErr != nil
 	switch {
 	case dumpFailed, dumpErr != nil && !early && err == nil:
 		return out, fmt.Errorf("dump it on server %s: %w", schema.QuoteName(from.name), dumpErr)
@@ -136,6 +141,18 @@ func relayOne(ctx context.Context, account string, d schema.Database, from, on *
 	}
 	out.Warnings = append(slices.Clone(dumped.Warnings), out.Warnings...)
 	return out, nil
+}
+
+// endsSoon waits for the end of a dump that nobody reads any more.
+func endsSoon(over <-chan struct{}) bool {
+	t := time.NewTimer(afterAnswer)
+	defer t.Stop()
+	select {
+	case <-over:
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
 // relayReader counts what passes.

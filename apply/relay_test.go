@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stopover/stopover/plan"
 	"github.com/stopover/stopover/providers"
@@ -128,4 +131,46 @@ func TestRelayFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// dumperFunc is a server that can only dump.
+type dumperFunc func(ctx context.Context, w io.Writer) error
+
+func (f dumperFunc) Dump(ctx context.Context, _ string, _ schema.Database, w io.Writer) (providers.Dumped, error) {
+	return providers.Dumped{}, f(ctx, w)
+}
+
+// An answer may come while the origin is stuck before it writes again: it is told
+// to stop, and that is no fault of its dump.
+func TestRelayOriginStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := schema.TriedDatabase{Errors: []string{"line 1: no such collation"}}
+		stuck := dumperFunc(func(ctx context.Context, w io.Writer) error {
+			_, _ = io.WriteString(w, "x")
+			<-ctx.Done()
+			return fmt.Errorf("stream: %w", ctx.Err())
+		})
+		on := &relaying{load: func(_ schema.Database, r io.Reader) (schema.TriedDatabase, error) {
+			_, err := r.Read(make([]byte, 1))
+			return answer, err
+		}}
+		one := func(d providers.Dumper) (schema.TriedDatabase, error) {
+			return relayOne(t.Context(), "shop", schema.Database{Name: "a"}, &server{name: "client", can: providers.Abilities{Dumper: d}}, &server{name: "lab", can: providers.Abilities{Loader: on}}, func(int64) {})
+		}
+		if out, err := one(stuck); err != nil || len(out.Errors) != 1 {
+			t.Errorf("%+v %v", out, err)
+		}
+		slow := dumperFunc(func(_ context.Context, w io.Writer) error {
+			_, _ = io.WriteString(w, "x")
+			time.Sleep(afterAnswer / 2)
+			return errors.New("the disk is broken")
+		})
+		if _, err := one(slow); err == nil || !strings.Contains(err.Error(), "the disk is broken") {
+			t.Errorf("a fault that was none of the end's: %v", err)
+		}
+		answer.Errors = nil
+		if _, err := one(stuck); err == nil || !strings.Contains(err.Error(), "only a part of the dump") {
+			t.Errorf("half a dump without a fault: %v", err)
+		}
+	})
 }

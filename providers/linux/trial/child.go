@@ -10,8 +10,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/user"
 	"runtime"
+	"strconv"
+	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,6 +42,10 @@ const secretFile = "/proc/self/fd/3"
 // cost much.
 const childMemory = 2 << 30
 
+// stdinDelay is how long a program that has ended waits for the one who brings
+// its input, and who may sit in a read that never ends.
+const stdinDelay = 5 * time.Second
+
 // run runs the program to its end. It dies with this process, and with the
 // thread that started it: that one waits for it.
 func (c *child) run(ctx context.Context) error {
@@ -50,6 +59,10 @@ func (c *child) run(ctx context.Context) error {
 	cmd.Env = append([]string{"PATH=/usr/bin:/bin", "LC_ALL=C"}, c.env...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = "/", c.in, c.out, complaints, []*os.File{f}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
+	if c.in != nil { // never where it writes: a slow reader would lose the end of a dump
+		cmd.WaitDelay = stdinDelay
+	}
 	if c.uid != os.Geteuid() {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(c.uid), Gid: uint32(c.gid)}
 	}
@@ -67,11 +80,74 @@ func (c *child) run(ctx context.Context) error {
 		done <- cmd.Wait()
 	}()
 	err = <-done
-	complaints.flush()
+	complaints.close()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if errors.Is(err, exec.ErrWaitDelay) { // the program itself has done all that it had to
+		return nil
+	}
 	return err
+}
+
+// killGroup ends a program and whatever it has started.
+func killGroup(pid int) error {
+	err := unix.Kill(-pid, unix.SIGKILL)
+	if errors.Is(err, unix.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// nobody is the user of the system that is said to own nothing. Others run
+// programs as it, and those may look into one another.
+const nobody = 65534
+
+// highest is the last number that every program takes for that of a user.
+const highest = 1<<31 - 2
+
+// stranger is the number of a user that the system does not have, so that no
+// other process is that user's; nobody's where none is found.
+func stranger() int {
+	m, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return nobody
+	}
+	g, err := os.ReadFile("/proc/self/gid_map")
+	if err != nil {
+		return nobody
+	}
+	last := min(highest, lastID(string(m)), lastID(string(g)))
+	for id := last; id > last-1000 && id > 1000; id-- {
+		if id != nobody && id != nobody+1 && unknownID(id) {
+			return id
+		}
+	}
+	return nobody
+}
+
+// unknownID says whether neither a user nor a group has the number.
+func unknownID(id int) bool {
+	var u user.UnknownUserIdError
+	var g user.UnknownGroupIdError
+	_, err := user.LookupId(strconv.Itoa(id))
+	_, errGroup := user.LookupGroupId(strconv.Itoa(id))
+	return errors.As(err, &u) && errors.As(errGroup, &g)
+}
+
+// lastID is the last number of the map that has the system's root: a container
+// may have a few of the machine's numbers only (user_namespaces(7)).
+func lastID(ids string) int {
+	for l := range strings.Lines(ids) {
+		f := strings.Fields(l)
+		if len(f) != 3 || f[0] != "0" {
+			continue
+		}
+		if n, err := strconv.ParseInt(f[2], 10, 64); err == nil {
+			return int(n) - 1
+		}
+	}
+	return 0
 }
 
 // memfile is a file in memory that only one user may open again by its
@@ -102,12 +178,20 @@ func memfile(content string, uid, gid int) (*os.File, error) {
 // does not end is cut.
 type lineWriter struct {
 	line func(string)
+
+	mu   sync.Mutex
 	rest []byte
+	over bool
 }
 
 const maxLine = 1 << 16
 
 func (w *lineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over {
+		return len(p), nil
+	}
 	n := len(p)
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
@@ -123,6 +207,14 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 		p = p[i+1:]
 	}
 	return n, nil
+}
+
+// close takes what was not ended as a line, and nothing more.
+func (w *lineWriter) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flush()
+	w.over = true
 }
 
 func (w *lineWriter) flush() {

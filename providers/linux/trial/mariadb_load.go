@@ -37,7 +37,7 @@ type mariaTrial struct {
 	inserts  int
 }
 
-func loadMariaDB(ctx context.Context, q agent.LoadRequest, h header, r *bufio.Reader) (out schema.TriedDatabase, err error) {
+func loadMariaDB(ctx context.Context, q agent.LoadRequest, h header, r *bufio.Reader, p *pace) (out schema.TriedDatabase, err error) {
 	root, at, err := maria(ctx, q.Layout, q.Login)
 	if err != nil {
 		return out, err
@@ -47,24 +47,24 @@ func loadMariaDB(ctx context.Context, q agent.LoadRequest, h header, r *bufio.Re
 	if err := t.prepare(ctx, h); err != nil {
 		return out, err
 	}
-	defer func() { err = errors.Join(err, t.drop(ctx)) }()
+	defer func() {
+		out.Errors, out.Warnings = t.errors.list(), t.warnings.list()
+		err = errors.Join(err, t.drop(ctx))
+	}()
 	if err := t.make(ctx, h); err != nil {
 		return out, err
 	}
 	defer func() { _ = t.s.Close() }()
 	watched, stop := watchRoom(ctx, t.data)
 	defer stop()
-	if err := t.load(watched, r); err != nil {
-		if c := context.Cause(watched); c != nil {
-			err = c
-		}
-		return out, err
+	err = t.load(watched, r)
+	if err == nil {
+		err = t.compare(watched, &out)
 	}
-	if err := t.compare(watched, &out); err != nil {
-		return out, err
+	if c := context.Cause(watched); c != nil && err != nil {
+		err = c
 	}
-	out.Errors, out.Warnings = t.errors.list(), t.warnings.list()
-	return out, nil
+	return out, p.judge(err, &t.errors)
 }
 
 // make makes the scratch database and a user that may do everything in it, and

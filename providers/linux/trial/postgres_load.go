@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -35,7 +36,7 @@ type pgTrial struct {
 	schemas  []string        // that were made for extensions
 }
 
-func loadPostgres(ctx context.Context, q agent.LoadRequest, h header, r *bufio.Reader) (out schema.TriedDatabase, err error) {
+func loadPostgres(ctx context.Context, q agent.LoadRequest, h header, r *bufio.Reader, p *pace) (out schema.TriedDatabase, err error) {
 	admin, at, err := holder(ctx, q.Layout, q.Login, "postgres")
 	if err != nil {
 		return out, err
@@ -45,7 +46,10 @@ func loadPostgres(ctx context.Context, q agent.LoadRequest, h header, r *bufio.R
 	if err := t.prepare(ctx, h); err != nil {
 		return out, err
 	}
-	defer func() { err = errors.Join(err, t.drop(ctx)) }()
+	defer func() {
+		out.Errors, out.Warnings = t.errors.list(), t.warnings.list()
+		err = errors.Join(err, t.drop(ctx))
+	}()
 	if err := t.make(ctx, h); err != nil {
 		return out, err
 	}
@@ -53,8 +57,8 @@ func loadPostgres(ctx context.Context, q agent.LoadRequest, h header, r *bufio.R
 	defer stop()
 	from := &faults{r: r}
 	err = t.restore(watched, from)
-	if from.err != nil && ctx.Err() == nil && context.Cause(watched) == nil {
-		err = from.err // what came broke off: nothing can be said of the database
+	if broken := from.broken(); broken != nil && ctx.Err() == nil && context.Cause(watched) == nil {
+		err = broken // what came broke off: nothing can be said of the database
 	}
 	if err == nil {
 		err = t.compare(watched, h, &out)
@@ -62,25 +66,31 @@ func loadPostgres(ctx context.Context, q agent.LoadRequest, h header, r *bufio.R
 	if c := context.Cause(watched); c != nil {
 		err = c
 	}
-	if err != nil {
-		return out, err
-	}
-	out.Errors, out.Warnings = t.errors.list(), t.warnings.list()
-	return out, nil
+	return out, p.judge(err, &t.errors)
 }
 
 // faults remembers why a stream ended before its end.
 type faults struct {
-	r   io.Reader
+	r io.Reader
+
+	mu  sync.Mutex
 	err error
 }
 
 func (f *faults) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
+		f.mu.Lock()
 		f.err = err
+		f.mu.Unlock()
 	}
 	return n, err
+}
+
+func (f *faults) broken() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
 }
 
 // restore has pg_restore do what the archive says, as the scratch role. It knows
@@ -95,8 +105,9 @@ func (t *pgTrial) restore(ctx context.Context, r io.Reader) error {
 	if host == "" {
 		host = t.scratch.Dir
 	}
+	as := stranger()
 	said := &restoreReport{t: t}
-	c := child{program: program, uid: nobody, gid: nobody, in: r, out: io.Discard, secret: passLine(t.password),
+	c := child{program: program, uid: as, gid: as, in: r, out: io.Discard, secret: passLine(t.password),
 		env: []string{"PGPASSFILE=" + secretFile, "PGAPPNAME=stopover"}, lines: said.line,
 		args: []string{"--verbose", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-security-labels", "--no-comments", "--no-password",
 			"--dbname=" + conninfo(map[string]string{"host": host, "port": strconv.Itoa(t.at.Port), "user": t.q.Scratch, "dbname": t.q.Scratch, "sslmode": "prefer"})}}
@@ -110,9 +121,6 @@ func (t *pgTrial) restore(ctx context.Context, r io.Reader) error {
 	}
 	return nil
 }
-
-// nobody is the user of the system that owns nothing.
-const nobody = 65534
 
 // restoreReport reads what pg_restore complains about.
 type restoreReport struct {

@@ -39,9 +39,9 @@ const prefix = "stopover_trial_"
 // mark is how a trial knows what earlier ones have left behind.
 const mark = "scratch database of Stopover, dropped when its trial is over"
 
-// cleanTime bounds the clearing up after a trial, which goes on when the trial's
-// caller is gone.
-const cleanTime = 2 * time.Minute
+// CleanTime bounds the clearing up after a trial, which goes on when the trial's
+// caller is gone: the agent stays for as long.
+const CleanTime = 2 * time.Minute
 
 // Scratch is the name under which a database of an account is tried.
 func Scratch(account, engine, database string) string {
@@ -69,10 +69,16 @@ func Dump(ctx context.Context, q agent.DumpRequest, w io.Writer) (agent.Dumped, 
 
 // Load tries what Dump wrote.
 func Load(ctx context.Context, q agent.LoadRequest, r io.Reader) (schema.TriedDatabase, error) {
+	return load(ctx, q, r, longest)
+}
+
+// load is Load that may take as long as most says of a database's size.
+func load(ctx context.Context, q agent.LoadRequest, r io.Reader, most func(bytes int64) time.Duration) (schema.TriedDatabase, error) {
 	if err := checkScratch(q.Scratch); err != nil {
 		return schema.TriedDatabase{}, err
 	}
-	in := bufio.NewReaderSize(r, 1<<16)
+	p := newPace(ctx, r)
+	in := bufio.NewReaderSize(p, 1<<16)
 	h, err := readHeader(in)
 	if err != nil {
 		return schema.TriedDatabase{}, err
@@ -80,12 +86,14 @@ func Load(ctx context.Context, q agent.LoadRequest, r io.Reader) (schema.TriedDa
 	if h.Engine != q.Engine {
 		return schema.TriedDatabase{}, fmt.Errorf("%w: the dump is one of %s, not of %s", providers.ErrRefused, schema.QuoteName(h.Engine), schema.QuoteName(q.Engine))
 	}
+	ctx, cancel := p.limit(ctx, most(h.Bytes))
+	defer cancel()
 	var out schema.TriedDatabase
 	switch q.Engine {
 	case "mariadb", "mysql":
-		out, err = loadMariaDB(ctx, q, h, in)
+		out, err = loadMariaDB(ctx, q, h, in, p)
 	case "postgresql":
-		out, err = loadPostgres(ctx, q, h, in)
+		out, err = loadPostgres(ctx, q, h, in, p)
 	default:
 		err = fmt.Errorf("%w: databases of %s cannot be tried", providers.ErrRefused, schema.QuoteName(q.Engine))
 	}
@@ -215,5 +223,5 @@ func clean(s string) string {
 
 // afterwards is the time to clear up in, whatever became of the caller.
 func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+	return context.WithTimeout(context.WithoutCancel(ctx), CleanTime)
 }

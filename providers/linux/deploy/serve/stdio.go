@@ -16,12 +16,16 @@ import (
 	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent"
 	"github.com/stopover/stopover/providers/linux/deploy/pulse"
+	"github.com/stopover/stopover/providers/linux/trial"
 	"github.com/stopover/stopover/schema"
 )
 
-// grace is how long calls have to clean up after their connection is gone: a
-// trial drops its scratch database.
-const grace = 20 * time.Second
+// How long calls have to end after their connection is gone. A trial drops its
+// scratch database, and may take longer for that than the others for theirs.
+const (
+	grace      = 20 * time.Second
+	trialGrace = trial.CleanTime + 10*time.Second
+)
 
 // Stdio answers calls on standard input and output until that connection ends,
 // and returns when every call has ended or has had its time to. What else would
@@ -32,7 +36,7 @@ func Stdio(ctx context.Context, l agent.Looker, log hclog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, pulse.New(&stdio{in: in, out: out}, pulse.Limit), l, log, grace)
+	return serve(ctx, pulse.New(&stdio{in: in, out: out}, pulse.Limit), l, log, grace, trialGrace)
 }
 
 // streams takes the two streams for itself, so that nothing else in the program
@@ -72,7 +76,7 @@ func (s *stdio) Close() error {
 	return nil
 }
 
-func serve(ctx context.Context, conn *pulse.Conn, l agent.Looker, log hclog.Logger, grace time.Duration) error {
+func serve(ctx context.Context, conn *pulse.Conn, l agent.Looker, log hclog.Logger, grace, trialGrace time.Duration) error {
 	ctx, cancel := signal.NotifyContext(ctx, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	defer cancel()
 	calls := &calls{Looker: l}
@@ -87,7 +91,7 @@ func serve(ctx context.Context, conn *pulse.Conn, l agent.Looker, log hclog.Logg
 		err = ctx.Err()
 	}
 	cancel()
-	calls.wait(grace)
+	calls.wait(grace, trialGrace)
 	if err == io.EOF {
 		err = nil
 	}
@@ -101,26 +105,42 @@ type calls struct {
 	mu    sync.Mutex
 	over  bool // no call begins any more
 	under sync.WaitGroup
+	tries sync.WaitGroup // trials under way; under has the others
 }
 
 // begin is told of a call and gives what to do at its end.
-func (c *calls) begin() (end func(), err error) {
+func (c *calls) begin(trial bool) (end func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over {
 		return nil, context.Canceled
 	}
-	c.under.Add(1)
-	return c.under.Done, nil
+	under := &c.under
+	if trial {
+		under = &c.tries
+	}
+	under.Add(1)
+	return under.Done, nil
 }
 
-func (c *calls) wait(most time.Duration) {
+// wait waits until nothing is under way, for each kind as long as it may take.
+func (c *calls) wait(most, trials time.Duration) {
 	c.mu.Lock()
 	c.over = true
 	c.mu.Unlock()
+	others := make(chan struct{})
+	go func() {
+		waitFor(&c.under, most)
+		close(others)
+	}()
+	waitFor(&c.tries, trials)
+	<-others
+}
+
+func waitFor(under *sync.WaitGroup, most time.Duration) {
 	ended := make(chan struct{})
 	go func() {
-		c.under.Wait()
+		under.Wait()
 		close(ended)
 	}()
 	select {
@@ -131,7 +151,7 @@ func (c *calls) wait(most time.Duration) {
 
 // Look implements agent.Looker.
 func (c *calls) Look(ctx context.Context, q agent.LookRequest, account func(*schema.FoundAccount) error, progress func(providers.Progress)) (*schema.FoundServer, error) {
-	end, err := c.begin()
+	end, err := c.begin(false)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +161,7 @@ func (c *calls) Look(ctx context.Context, q agent.LookRequest, account func(*sch
 
 // Dump implements agent.Looker.
 func (c *calls) Dump(ctx context.Context, q agent.DumpRequest, w io.Writer) (agent.Dumped, error) {
-	end, err := c.begin()
+	end, err := c.begin(false)
 	if err != nil {
 		return agent.Dumped{}, err
 	}
@@ -151,7 +171,7 @@ func (c *calls) Dump(ctx context.Context, q agent.DumpRequest, w io.Writer) (age
 
 // Load implements agent.Looker.
 func (c *calls) Load(ctx context.Context, q agent.LoadRequest, r io.Reader) (schema.TriedDatabase, error) {
-	end, err := c.begin()
+	end, err := c.begin(true)
 	if err != nil {
 		return schema.TriedDatabase{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,6 +16,7 @@ import (
 	"github.com/stopover/stopover/providers"
 	"github.com/stopover/stopover/providers/agent"
 	"github.com/stopover/stopover/providers/linux/deploy/pulse"
+	"github.com/stopover/stopover/providers/linux/trial"
 	"github.com/stopover/stopover/schema"
 )
 
@@ -44,7 +46,7 @@ func TestEnds(t *testing.T) {
 		a, b := net.Pipe()
 		done := make(chan error, 1)
 		go func() {
-			done <- serve(t.Context(), pulse.New(b, pulse.Limit), l, hclog.NewNullLogger(), 500*time.Millisecond)
+			done <- serve(t.Context(), pulse.New(b, pulse.Limit), l, hclog.NewNullLogger(), 500*time.Millisecond, time.Hour)
 		}()
 		c, err := agent.NewLookClient("here", func(context.Context, string) (net.Conn, error) { return pulse.New(a, pulse.Limit), nil })
 		if err != nil {
@@ -70,7 +72,7 @@ func TestForeignCaller(t *testing.T) {
 	a, b := net.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- serve(t.Context(), pulse.New(b, pulse.Limit), &looker{}, hclog.NewNullLogger(), time.Second)
+		done <- serve(t.Context(), pulse.New(b, pulse.Limit), &looker{}, hclog.NewNullLogger(), time.Second, time.Second)
 	}()
 	go func() { _, _ = io.Copy(io.Discard, a) }()
 	if _, err := a.Write([]byte("hello? anybody there\n")); err != nil {
@@ -79,4 +81,38 @@ func TestForeignCaller(t *testing.T) {
 	if err := <-done; !errors.Is(err, pulse.ErrForeign) {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestGrace: a trial has the time that clearing up after it may take, when the
+// others have had theirs; an agent with nothing to do leaves at once.
+func TestGrace(t *testing.T) {
+	if trialGrace < trial.CleanTime+10*time.Second {
+		t.Errorf("an agent leaves %s after its connection, and a trial may clear up for %s", trialGrace, trial.CleanTime)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			trial        bool
+			takes, stays time.Duration
+		}{{false, 0, 0}, {true, 2 * time.Minute, 2 * time.Minute}, {false, 2 * time.Minute, grace}, {true, time.Hour, trialGrace}} {
+			calls := &calls{}
+			end, err := calls.begin(c.trial)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			if c.takes == 0 {
+				end()
+			} else {
+				time.AfterFunc(c.takes, end)
+			}
+			calls.wait(grace, trialGrace)
+			if stayed := time.Since(began); stayed != c.stays { // in the bubble's time
+				t.Errorf("%+v: stayed %s", c, stayed)
+			}
+			if _, err := calls.begin(true); err == nil {
+				t.Error("a call began after the end")
+			}
+			time.Sleep(c.takes)
+		}
+	})
 }
