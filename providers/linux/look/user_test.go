@@ -103,7 +103,7 @@ func TestKeys(t *testing.T) {
 		"ssh-ed25519 " + key + " alice@laptop with blanks":                          {Type: "ssh-ed25519", Comment: "alice@laptop with blanks"},
 		"ssh-ed25519   " + key:                                                      {Type: "ssh-ed25519"},
 		`from="10.0.0.1",command="echo \"hi there\" # x" ssh-ed25519 ` + key + ` c`: {Type: "ssh-ed25519", Comment: "c", Options: `from="10.0.0.1",command="echo \"hi there\" # x"`},
-		`environment="TOKEN=sec ret",no-pty,Environment="B=x" ssh-ed25519 ` + key:   {Type: "ssh-ed25519", Options: `environment="TOKEN=…",no-pty,Environment="B=…"`},
+		`environment="TOKEN=sec ret",no-pty,Environment="B=x" ssh-ed25519 ` + key:   {Type: "ssh-ed25519", Options: `environment="TOKEN=(set)",no-pty,Environment="B=…"`},
 		"restrict ssh-ed25519 " + key:                                               {Type: "ssh-ed25519", Options: "restrict"},
 		"# ssh-ed25519 " + key:                                                      {}, "": {}, "ssh-rsa " + key: {}, "ssh-ed25519 AAAA": {}, "ssh-ed25519 !!!": {}, `command="never closed ssh-ed25519 ` + key: {},
 	} {
