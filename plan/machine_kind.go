@@ -78,7 +78,7 @@ var machineKinds = []FindingKind{
 	{Code: codeUnowned, Title: "a database on the source belongs to no account", Severity: schema.Warning, Certainty: observed, Checks: []string{"C17", "C38"}, Waivable: true,
 		Doc: "No rule of the layout gives it to an account, and no account's user alone has rights on it. It would not move, and the reinstallation deletes it: from the reinstall barrier on this is a blocker. " +
 			"A waiver with `object` (engine/name) says that it may go, or that somebody has saved it.",
-		Remedy: "Give it to an account (`databases` in the layout), or dump it into a place that is carried, or drop it; then waive it."},
+		Remedy: "Give an account's user, and nobody else, rights on it (or name it as `{account}_…`, as the layout's `databases` says), or dump it into a place that is carried, or drop it; then waive it."},
 	{Code: codeUserUnowned, Title: "users of databases belong to no account", Severity: schema.Info, Certainty: observed, Checks: []string{"C23", "C38"}, Waivable: true, Drifts: true,
 		Doc:    "Users for backups, monitoring or administration. They are not made on the target with the accounts, and what logs in as them stops there.",
 		Remedy: "Make those that are needed on the target by hand, or give them to an account (`database_users` in the layout)."},

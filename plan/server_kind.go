@@ -23,7 +23,7 @@ var serverKinds = []FindingKind{
 	{Code: codeUnreachable, Title: "a server does not answer", Severity: schema.Blocker, Certainty: observed,
 		Doc: "The server should be there and does not answer. Phases that need it have no steps, and what lives on it is not known: " +
 			"nothing is guessed. Accounts that need only the other server go on.",
-		Remedy: "Bring the server up, or make it reachable from here, and plan again."},
+		Remedy: "Do what the reason says: bring the server up, make it reachable from here, or correct how Stopover logs in. Then plan again."},
 	{Code: codeAbsent, Title: "a server is not there", Severity: schema.Blocker, Certainty: observed,
 		Doc: "The source is gone, or a transit server that was handed over before. Accounts whose owner it was are nowhere else. " +
 			"Before the hand-over an absent transit server is no finding: it is waited for.",
@@ -53,7 +53,7 @@ var serverKinds = []FindingKind{
 	{Code: codeCannot, Title: "a server cannot do what every move needs", Severity: schema.Blocker, Certainty: observed,
 		Doc: "Owning records and copying cannot be done by hand: they are what keeps an account in one place. " +
 			"The server's provider says why it cannot.",
-		Remedy: "Use a provider that can, or mend what it names."},
+		Remedy: "Mend what it names, or use a provider that can. Linux servers are looked at, checked and prepared in this version, and nothing is to be mended for that."},
 	{Code: codeCannotGate, Title: "a server cannot do this by itself", Severity: schema.Info, Certainty: observed, Checks: []string{"C54"},
 		Doc: "The server's provider has no way to do a step. The step becomes a gate: somebody does it, and Stopover notices or is told. " +
 			"Nothing is wrong, but somebody has to be there."},

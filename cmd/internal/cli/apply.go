@@ -252,7 +252,7 @@ func (p *program) applySaved(ctx context.Context, path string, flags applyFlags,
 	v := p.view()
 	if saved.Blocked() {
 		v.Planned(saved, nil)
-		return &apply.RefusedError{Reason: "the saved plan has blockers"}
+		return &apply.RefusedError{Reason: "the saved plan has blockers; stopover apply without a file does what they do not stop"}
 	}
 	request.Goal = saved.Goal
 	shown := false

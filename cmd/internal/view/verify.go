@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/stopover/stopover/apply"
 	"github.com/stopover/stopover/cmd/internal/report"
@@ -14,6 +15,7 @@ type VerifyDocument struct {
 	AsBefore      int             `json:"as_before_count"` // accounts
 	Different     int             `json:"different_count"`
 	NotProbed     int             `json:"not_probed_count"`
+	NotCompared   int             `json:"not_compared_count"` // answered, and nothing was recorded to compare with
 	Accounts      []report.Probed `json:"accounts"`
 }
 
@@ -26,7 +28,7 @@ func (v *View) Verified(list []report.Probed) {
 	if list == nil {
 		doc.Accounts = []report.Probed{}
 	}
-	var same, silent []string
+	var same, silent, fresh []string
 	for i := range list {
 		switch x := &list[i]; {
 		case x.Err != "", !x.At.IsZero() && !x.OK:
@@ -34,6 +36,9 @@ func (v *View) Verified(list []report.Probed) {
 		case x.At.IsZero():
 			doc.NotProbed++
 			silent = append(silent, x.Account)
+		case unrecorded(x):
+			doc.NotCompared++
+			fresh = append(fresh, x.Account)
 		default:
 			doc.AsBefore++
 			same = append(same, x.Account)
@@ -43,12 +48,15 @@ func (v *View) Verified(list []report.Probed) {
 		return
 	}
 	for i := range list {
-		if x := &list[i]; x.Err != "" || !x.At.IsZero() && (!x.OK || v.verbose || recorded(x)) {
+		if x := &list[i]; x.Err != "" || !x.At.IsZero() && (!x.OK || v.verbose || recorded(x) || unrecorded(x)) {
 			v.probed(x)
 		}
 	}
 	if len(same) > 0 {
 		v.item("", "✓", v.style.green, "as before: "+plural(len(same), "account")+": "+names(same, v.most(8)), nil)
+	}
+	if len(fresh) > 0 {
+		v.item("", "?", v.style.yellow, "not compared, as nothing is recorded for a probe: "+plural(len(fresh), "account")+": "+names(fresh, v.most(8))+"; stopover verify --baseline records what they answer", nil)
 	}
 	if len(silent) > 0 {
 		v.item("", "?", v.style.yellow, "not probed: "+plural(len(silent), "account")+": "+names(silent, v.most(8)), nil)
@@ -60,6 +68,11 @@ func (v *View) Verified(list []report.Probed) {
 		v.gap()
 		v.item("", "", nil, "If a difference is intended, record it as the new baseline: stopover verify --baseline, with --account for the accounts.", nil)
 	}
+}
+
+// unrecorded says whether an account has a probe with nothing to compare it with.
+func unrecorded(x *report.Probed) bool {
+	return slices.ContainsFunc(x.Probes, func(p report.ProbedOnce) bool { return p.Now != nil && p.Before == nil && !p.Recorded })
 }
 
 func recorded(x *report.Probed) bool {
@@ -97,6 +110,8 @@ func (v *View) probe(p *report.ProbedOnce) {
 		return // only its baseline is known
 	case p.Recorded:
 		v.item("    ", "✓", v.style.green, name+": "+answer(p.Now)+", recorded as the new baseline", nil)
+	case p.OK && p.Before == nil:
+		v.item("    ", "?", v.style.yellow, name+": "+answer(p.Now)+"; nothing was recorded to compare it with", nil)
 	case p.OK:
 		v.item("    ", "✓", v.style.green, name+": "+answer(p.Now), nil)
 	default:

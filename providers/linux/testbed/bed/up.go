@@ -30,7 +30,7 @@ func up(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("this machine cannot run a test bed: %w", err)
 	}
 	if b, err := detached(); err == nil {
-		return fmt.Errorf("a bed is up already, in %s: make testbed-down ends it", b.Dir())
+		return fmt.Errorf("a bed is up already, in %s: make testbed-down ends it; STOPOVER_TESTBED_CACHE names another place for a second one", b.Dir())
 	}
 	if err := usable(dir); err != nil {
 		return err
@@ -93,7 +93,7 @@ func furnish(ctx context.Context, b *testbed.Bed, dir string, out io.Writer) (in
 		name string
 		data []byte
 	}{
-		{marker, []byte("bed down removes this directory\n")},
+		{marker, []byte("bed down removes what bed up wrote here\n")},
 		{"truth.json", append(text, '\n')},
 		{"id_ed25519", key},
 		{"known_hosts", known},
@@ -124,6 +124,7 @@ server "client" {
   provider = "linux"
   address  = "CLIENT"
   serves   = ["CLIENT"]
+  names    = "client.example.net" # its own as well, found in files of accounts
 }
 
 server "transit" {
@@ -184,14 +185,26 @@ func usable(dir string) error {
 	return tidy(dir)
 }
 
-// tidy removes a directory that up wrote, with the state of what was tried in
-// it: it is of servers that are no more.
+// tidy removes what up wrote into a directory, with the state of what was tried
+// in it: it is of servers that are no more. What somebody else put there stays.
 func tidy(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, marker)); err != nil {
 		return nil
 	}
+	for _, name := range written {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 1 { // the marker says that up may write here again
+		return err
+	}
 	return os.RemoveAll(dir)
 }
+
+// written are the names that up writes, and that of Stopover's own state.
+var written = []string{"client.stopover.hcl", "id_ed25519", "known_hosts", "truth.json", ".stopover"}
 
 func down(ctx context.Context, args []string, out io.Writer) error {
 	dir := "testbed"
