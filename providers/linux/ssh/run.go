@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/stopover/stopover/providers"
 )
 
 // maxOutput bounds what Run takes of a command's standard output in bytes.
@@ -78,6 +82,10 @@ func (p *process) finish(ctx context.Context, what string, stdout []byte) (Outpu
 		return Output{}, p.c.ended(ctx, what, ctx.Err())
 	}
 	code, signal, err := p.exit()
+	var missing *ssh.ExitMissingError
+	if errors.As(err, &missing) { // its session was ended there, as when the SSH server dies
+		return Output{}, p.c.ended(ctx, what, &unreachable{fmt.Sprintf("run %q on %s: the server ended it without a word", what, p.c.address), []error{providers.ErrUnreachable}})
+	}
 	if err != nil {
 		return Output{}, p.c.ended(ctx, what, fmt.Errorf("run %q on %s: %w", what, p.c.address, plainError(err)))
 	}
