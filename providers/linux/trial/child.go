@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,10 +41,6 @@ const secretFile = "/proc/self/fd/3"
 // cost much.
 const childMemory = 2 << 30
 
-// stdinDelay is how long a program that has ended waits for the one who brings
-// its input, and who may sit in a read that never ends.
-const stdinDelay = 5 * time.Second
-
 // run runs the program to its end. It dies with this process, and with the
 // thread that started it: that one waits for it.
 func (c *child) run(ctx context.Context) error {
@@ -57,11 +52,14 @@ func (c *child) run(ctx context.Context) error {
 	complaints := &lineWriter{line: c.lines}
 	cmd := exec.CommandContext(ctx, c.program, c.args...)
 	cmd.Env = append([]string{"PATH=/usr/bin:/bin", "LC_ALL=C"}, c.env...)
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = "/", c.in, c.out, complaints, []*os.File{f}
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = "/", c.out, complaints, []*os.File{f}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
-	if c.in != nil { // never where it writes: a slow reader would lose the end of a dump
-		cmd.WaitDelay = stdinDelay
+	var in io.WriteCloser
+	if c.in != nil {
+		if in, err = cmd.StdinPipe(); err != nil {
+			return err
+		}
 	}
 	if c.uid != os.Geteuid() {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(c.uid), Gid: uint32(c.gid)}
@@ -74,6 +72,12 @@ func (c *child) run(ctx context.Context) error {
 			done <- err
 			return
 		}
+		if in != nil { // Wait would wait for a copy of its own, which may sit in a read for ever
+			go func() {
+				_, _ = io.Copy(in, c.in) // whoever reads c.in knows why it ended
+				_ = in.Close()
+			}()
+		}
 		limit := unix.Rlimit{Cur: childMemory, Max: childMemory}
 		_ = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_AS, &limit, nil)
 		_ = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
@@ -83,9 +87,6 @@ func (c *child) run(ctx context.Context) error {
 	complaints.close()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	}
-	if errors.Is(err, exec.ErrWaitDelay) { // the program itself has done all that it had to
-		return nil
 	}
 	return err
 }
